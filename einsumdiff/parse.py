@@ -1,0 +1,130 @@
+"""From text to the syntax tree.
+
+The grammar is `grammar/einsumdiff.lark`; lark reads it, and is imported when the first text is parsed.
+None of lark's errors reaches the user: each becomes a `SyntaxFault` that points into the text.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from einsumdiff import data, tree
+from einsumdiff.build import Builder
+from einsumdiff.build_rows import RowBuilder
+from einsumdiff.faults import Spot, unexpected_character, unexpected_token
+from einsumdiff.layout import Layout
+
+if TYPE_CHECKING:
+    from lark import Token
+
+STARTS = ["program", "expression", "row"]
+
+
+def parse(text: str) -> tuple[tree.Statement, ...]:
+    """The statements of a program.
+
+    Raises SyntaxFault, NameFault or Unsupported, with a caret under what cannot be read.
+
+    >>> [statement.span.source for statement in parse("h = W @ x; sum(h)")]
+    ['h = W @ x', 'sum(h)']
+    """
+    statements: tuple[tree.Statement, ...] = _reader().read(text, "program")
+    return statements
+
+
+def parse_expression(text: str) -> tree.Tree:
+    """One expression.
+
+    >>> parse_expression("-x**2").op
+    '-'
+    """
+    node: tree.Tree = _reader().read(text, "expression")
+    return node
+
+
+def parse_formula(text: str) -> tree.Formula:
+    """A derivative in index notation: definitions, then `dy[i]/dx[m] = ...`, a line for each.
+
+    Order 2 is `d2y[i]/dx[m]/dx[n] = ...`, and so on: the number after the first `d` is how many
+    `/d` follow.
+
+    >>> formula = parse_formula("s[i] = exp(x[i]); dy[i]/dx[m] = s[i]*delta[i,m]")
+    >>> formula.partials[0].wrt[0][0].name
+    'x'
+    """
+    statements = _reader().read(text, "program", formula=True)
+    return tree.Formula(
+        tuple(s for s in statements if not isinstance(s, tree.Partial)),
+        tuple(s for s in statements if isinstance(s, tree.Partial)),
+    )
+
+
+def parse_row(text: str, whole: str | None = None, offset: int = 0) -> Any:
+    """One row of a rule file, `whole`, in which it starts at `offset`: one of the rows of `rows.py`."""
+    return _reader().read(text, "row", whole=whole, offset=offset)
+
+
+class _Reader:
+    """Lark's parser, made once, and the builder that it calls.
+
+    The lock is there because the builder holds the text that is being read.
+    """
+
+    always_accept = ()  # lark asks a postlex for it
+
+    def __init__(self) -> None:
+        import lark
+
+        self._lark = lark
+        self._lock = threading.RLock()
+        self._builder = RowBuilder()
+        self._parser = lark.Lark(
+            data.grammar("einsumdiff"),
+            parser="lalr",
+            lexer="basic",
+            start=STARTS,
+            transformer=_Calls(self._builder),
+            postlex=self,
+        )
+
+    def read(
+        self, text: str, start: str, *, formula: bool = False, whole: str | None = None, offset: int = 0
+    ) -> Any:
+        with self._lock:
+            spot = Spot(text if whole is None else whole, offset)
+            self._builder.begin(spot, formula)
+            self._layout = Layout(text, (), start, spot)
+            try:
+                result = self._parser.parse(text, start=start)
+                self._builder.finish()
+                return result
+            except self._lark.exceptions.UnexpectedCharacters as error:
+                raise unexpected_character(text, error.pos_in_stream or 0, spot) from None
+            except self._lark.exceptions.UnexpectedToken as error:
+                raise unexpected_token(self._layout.laid, error.token, spot) from None
+            finally:
+                self._builder.begin(Spot(""))
+
+    def process(self, stream: Iterable[Token]) -> Iterator[Token]:
+        """Called by lark with its tokens."""
+        self._layout.tokens = list(stream)
+        return iter(self._layout.run())
+
+
+class _Calls:
+    """Gives lark the methods of a builder, which take the parts of a rule one by one."""
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+
+    def __getattr__(self, name: str) -> Callable[[list[Any]], Any]:
+        method = getattr(self._builder, name)
+        return lambda parts: method(*parts)
+
+
+@functools.cache
+def _reader() -> _Reader:
+    return _Reader()

@@ -1,0 +1,205 @@
+"""The table: every operation there is, read from `rules/*.rules`.
+
+A row is text in the rule language (`grammar/einsumdiff.lark`, start `row`); what it says is one of the
+dataclasses of `rows.py`, which this module exports. The files are split into rows at once, which is
+cheap; a row is parsed when it is first asked for. `Table.check()` parses and validates all of them,
+which a test does.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from einsumdiff import data, tree
+from einsumdiff.domains import DOMAINS as DOMAINS
+from einsumdiff.domains import Domain as Domain
+from einsumdiff.errors import EinsumDiffError, NameFault, Span, SyntaxFault, nearest
+from einsumdiff.layout import HEADS
+from einsumdiff.parse import parse_row
+from einsumdiff.rows import Alias as Alias
+from einsumdiff.rows import Case as Case
+from einsumdiff.rows import Definition as Definition
+from einsumdiff.rows import Form as Form
+from einsumdiff.rows import Function as Function
+from einsumdiff.rows import Identity as Identity
+from einsumdiff.rows import NamedNumber as NamedNumber
+from einsumdiff.rows import Operation as Operation
+from einsumdiff.rows import Parameter as Parameter
+from einsumdiff.rows import Row as Row
+from einsumdiff.rows import Spelling as Spelling
+from einsumdiff.rows import Stated as Stated
+from einsumdiff.rows import option as option
+
+_HEAD = re.compile(r"([^\W\d]\w*)[ \t]+([^\W\d]\w*|\S)")
+_ROW = re.compile(r"^[^\s#].*(?:\n(?:[ \t].*|[ \t]*#.*|[ \t]*$))*", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A row that is not read yet."""
+
+    head: str
+    name: str
+    text: str
+    file: str
+    whole: str
+    offset: int
+
+    def read(self) -> Any:
+        try:
+            return parse_row(self.text, self.whole, self.offset)
+        except EinsumDiffError as error:
+            error.add_note(f"in the rules, {self.file}, line {self.whole.count(chr(10), 0, self.offset) + 1}")
+            raise
+
+
+def _pieces(file: str, text: str) -> Iterator[_Piece]:
+    """The rows of a rule file: each begins at the start of a line, its further lines are indented."""
+    for found in _ROW.finditer(text):
+        head = _HEAD.match(found[0])
+        if head is None or head[1] not in HEADS:
+            word = re.match(r"\S+", found[0])
+            assert word is not None
+            raise SyntaxFault(
+                f"a row cannot begin with {word[0]}",
+                Span(found.start(), found.start() + word.end(), text),
+                f"it begins with one of {', '.join(sorted(HEADS))}; further lines are indented",
+            )
+        yield _Piece(head[1], head[2], found[0], file, text, found.start())
+
+
+class Table:
+    r"""The rows by name. Reading is lazy; two threads may use one table.
+
+    Parameters
+    ----------
+    files : the texts of rule files by name.
+
+    Raises
+    ------
+    NameFault : where two rows have one name; when a row is first read, where it calls what has no row.
+    SyntaxFault : where a row cannot be read, when it is first asked for.
+
+    Examples
+    --------
+    >>> table = Table({"mine.rules": "fn cube(x)  numpy 'x*x*x'  on real\n   d/dx = 3*x**2"})
+    >>> table["cube"].spelling.spell(("x",), ("a",))
+    '(a*a*a)'
+    >>> "tube" in table, table.nearest("tube")
+    (False, ['cube'])
+    """
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self._pieces: dict[str, _Piece] = {}
+        self._identity_pieces: list[_Piece] = []
+        self._rows: dict[str, Row | Alias] = {}
+        for file, text in files.items():
+            for piece in _pieces(file, text):
+                if piece.head == "identity":
+                    self._identity_pieces.append(piece)
+                elif piece.name in self._pieces:
+                    first = self._pieces[piece.name]
+                    at = piece.offset + piece.text.index(piece.name, len(piece.head))
+                    raise NameFault(
+                        f"{piece.name} has two rows",
+                        Span(at, at + len(piece.name), text),
+                        f"the other is a {first.head} in {first.file}",
+                    )
+                else:
+                    self._pieces[piece.name] = piece
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._pieces
+
+    def __getitem__(self, name: str) -> Row:
+        """The row of that name; an alias gives what it stands for. KeyError where there is none."""
+        row = self._read(name)
+        return self[row.target] if isinstance(row, Alias) else row
+
+    def get(self, name: str) -> Row | None:
+        """The row of that name, or None."""
+        return self[name] if name in self._pieces else None
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the rows, without aliases, in the order of the files."""
+        return (name for name, piece in self._pieces.items() if piece.head != "alias")
+
+    def rows(self) -> Iterator[Row]:
+        """All rows, in the order of the files."""
+        return (self[name] for name in self)
+
+    def nearest(self, name: str) -> list[str]:
+        """The names, aliases among them, that are most like this one."""
+        return nearest(name, self._pieces)
+
+    @functools.cached_property
+    def aliases(self) -> Mapping[str, str]:
+        """What each alias stands for."""
+        return {name: self[name].name for name, piece in self._pieces.items() if piece.head == "alias"}
+
+    @functools.cached_property
+    def operators(self) -> Mapping[str, str]:
+        """The name of the row for each operator that has one: `<` is `less`."""
+        signed = (self[n] for n, piece in self._pieces.items() if " operator " in piece.text)
+        return {row.operator: row.name for row in signed if isinstance(row, Function | Definition)}
+
+    @functools.cached_property
+    def identities(self) -> tuple[Identity, ...]:
+        """The identities, in the order of the files."""
+        return tuple(self._known(piece.read(), piece) for piece in self._identity_pieces)
+
+    def check(self) -> None:
+        """Read every row, so that each fault in the rules is found."""
+        for name in self._pieces:
+            self[name]
+        _ = self.identities
+
+    def _read(self, name: str) -> Row | Alias:
+        row = self._rows.get(name)
+        if row is None:
+            piece = self._pieces[name]
+            row = self._rows.setdefault(name, self._known(piece.read(), piece))
+        return row
+
+    def _known(self, row: Any, piece: _Piece) -> Any:
+        """The row, all of whose functions have rows."""
+        if isinstance(row, Alias) and row.target not in self:
+            self._refuse(row.target, row.span, piece)
+        for expression in _expressions(row):
+            for part in tree.walk(expression):
+                if isinstance(part, tree.Apply) and part.function not in self:
+                    self._refuse(part.function, part.name_span, piece)
+        return row
+
+    def _refuse(self, name: str, span: Span, piece: _Piece) -> None:
+        near = self.nearest(name)
+        hint = f"did you mean {' or '.join(near)}?" if near else "add a row for it"
+        error = NameFault(f"{name} has no row", span, hint)
+        error.add_note(f"in the rules, {piece.file}, line {span.line}")
+        raise error
+
+
+def _expressions(row: Row | Alias | Identity) -> list[tree.Tree]:
+    """The expressions in a row."""
+    match row:
+        case Function():
+            found = list(row.partials.values())
+        case Operation():
+            found = [stated.value for stated in row.partials.values()]
+        case Definition():
+            found = [case.value for case in row.cases]
+        case Identity():
+            found = [row.left, row.right]
+        case Form() | NamedNumber() | Alias():
+            found = []
+    return [expression for expression in found if expression is not None]
+
+
+@functools.cache
+def load_table() -> Table:
+    """The table of `rules/`, made once."""
+    return Table(data.rules())
