@@ -1,0 +1,180 @@
+"""Keys that are equal for terms and bodies that are equal up to the names of labels.
+
+Labels of the axes are numbered by first occurrence, bound ones by colour refinement over (factor,
+position), as in graph canonisation; of a class that stays tied one is singled out. Tied labels are
+nearly always interchangeable; where they are not, two equal terms may keep different keys: a merge is
+missed, never a false one made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from einsumdiff.nodes import (
+    Body,
+    Call,
+    Entry,
+    Extent,
+    Factor,
+    Form,
+    Guard,
+    Label,
+    Mask,
+    Number,
+    Operate,
+    Product,
+    Reduce,
+    Sum,
+    Term,
+    add_numbers,
+    factor_labels,
+)
+from einsumdiff.sizes import AnySize
+
+Key = tuple[Any, ...]
+Colours = Mapping[Label, int]
+
+
+def form_key(form: Form, colour: Colours) -> Key:
+    """Kinds of forms are apart, so that keys of one kind compare with `<`."""
+    terms = form.coefficients
+    if not terms:
+        return (1, form.constant) if isinstance(form.constant, int) else (2, str(form.constant))
+    if len(terms) == 1 and form.constant == 0 and terms[0][1] == 1:
+        return (0, colour[terms[0][0]])
+    return (3, tuple(sorted((colour[label], str(c)) for label, c in terms)), str(form.constant))
+
+
+def factor_key(factor: Factor, colour: Colours) -> Key:
+    match factor:
+        case Entry(array, forms, power):
+            return (0, array.serial, tuple([form_key(form, colour) for form in forms]), power)
+        case Guard(form, op):
+            return (1, op, form_key(form, colour))
+        case Mask(array, forms, holds):
+            return (2, array.serial, tuple([form_key(form, colour) for form in forms]), holds)
+        case Extent(size, power):
+            return (3, str(size), power)
+
+
+def _places(factor: Factor, label: Label) -> Key:
+    """Where a factor bears a label: (axis, coefficient) pairs."""
+    match factor:
+        case Entry(_, forms, _) | Mask(_, forms, _):
+            return tuple(
+                (k, str(c)) for k, form in enumerate(forms) for one, c in form.coefficients if one is label
+            )
+        case Guard(form, _):
+            return tuple((0, str(c)) for one, c in form.coefficients if one is label)
+        case Extent():
+            return ()
+
+
+def colours(axes: Sequence[Form], product: Product) -> dict[Label, int]:
+    """A number for every label: those of the axes by first occurrence, the bound ones after them."""
+    colour: dict[Label, int] = {}
+    for form in axes:
+        for label in form.labels:
+            colour.setdefault(label, len(colour))
+    if product.bound:
+        _refine(colour, product)
+    return colour
+
+
+def _refine(colour: dict[Label, int], product: Product) -> None:
+    bound, first = list(product.bound), len(colour)
+    if len(bound) == 1:
+        colour[bound[0]] = first
+        return
+    bearers = {label: [f for f in product.factors if label in set(factor_labels(f))] for label in bound}
+    _rank(colour, bound, first, {label: (str(label.size),) for label in bound})
+    while True:
+        count = 0
+        while len(classes := {colour[label] for label in bound}) != count:
+            count = len(classes)
+            if count == len(bound):
+                return
+            keys = {id(f): factor_key(f, colour) for f in product.factors}
+            signatures: dict[Label, Key] = {
+                label: (
+                    colour[label],
+                    tuple(sorted((keys[id(f)], _places(f, label)) for f in bearers[label])),
+                )
+                for label in bound
+            }
+            _rank(colour, bound, first, signatures)
+        seen: dict[int, Label] = {}
+        tied = sorted({colour[b] for b in bound if seen.setdefault(colour[b], b) is not b})
+        chosen = seen[tied[0]]
+        _rank(colour, bound, first, {b: (colour[b], b is not chosen) for b in bound})
+
+
+def _rank(colour: dict[Label, int], bound: list[Label], first: int, key: Mapping[Label, Key]) -> None:
+    order = {k: first + n for n, k in enumerate(sorted(set(key.values())))}
+    for label in bound:
+        colour[label] = order[key[label]]
+
+
+def term_key(term: Term) -> Key:
+    """Equal for terms that are equal up to labels and coefficient."""
+    axes, product = term
+    colour = colours(axes, product)
+    factors = [factor_key(f, colour) for f in product.factors]
+    if len(factors) > 1:
+        factors.sort()
+    sizes = tuple(label.size for label in sorted(colour, key=colour.__getitem__))
+    return tuple([form_key(form, colour) for form in axes]), sizes, tuple(factors)
+
+
+def collect(terms: Iterable[Term]) -> list[Term]:
+    """The terms with like ones added, in order of first appearance; zeros are gone."""
+    terms = list(terms)
+    if len(terms) < 2:
+        return [t for t in terms if not _zero(t.product.coefficient)]
+    merged: dict[Key, Term] = {}
+    for term in terms:
+        key = term_key(term)
+        old = merged.get(key)
+        if old is None:
+            merged[key] = term
+        else:
+            c = add_numbers(old.product.coefficient, term.product.coefficient)
+            merged[key] = Term(old.axes, Product(c, old.product.factors, old.product.bound))
+    return [t for t in merged.values() if not _zero(t.product.coefficient)]
+
+
+def _zero(coefficient: Number) -> bool:
+    return coefficient == 0 and not isinstance(coefficient, float)
+
+
+def body_key(body: Body, shape: tuple[AnySize, ...]) -> Key:
+    """Equal for bodies that define equal arrays."""
+    if isinstance(body, Sum):
+        return ("sum", shape, frozenset((term_key(t), t.product.coefficient) for t in body.terms))
+    colour = {label: k for k, label in enumerate(body.axes)}
+    match body:
+        case Call(function, _, operands):
+            parts = tuple(
+                factor_key(o, colour) if isinstance(o, Entry) else ("number", type(o).__name__, o)
+                for o in operands
+            )
+            return ("call", function, shape, parts)
+        case Reduce(op, _, bound, entry, guards):
+            _number_bound(colour, bound, (entry, *guards))
+            sizes = tuple(label.size for label in colour)
+            guarded = tuple(sorted(factor_key(g, colour) for g in guards))
+            return ("reduce", op, sizes, len(body.axes), factor_key(entry, colour), guarded)
+        case Operate(operation, _, operated, bound, parameters):
+            _number_bound(colour, bound, operated)
+            sizes = tuple(label.size for label in colour)
+            entries = tuple(factor_key(e, colour) for e in operated)
+            return ("operate", operation, sizes, len(body.axes), entries, parameters)
+
+
+def _number_bound(colour: dict[Label, int], bound: Sequence[Label], factors: Iterable[Factor]) -> None:
+    for factor in factors:
+        for label in factor_labels(factor):
+            colour.setdefault(label, len(colour))
+    for label in bound:
+        colour.setdefault(label, len(colour))

@@ -1,0 +1,531 @@
+"""The index form: labels, affine forms, factors, products, terms, and the bodies of definitions.
+
+A **term** is the one object of the calculus: a tuple of affine forms, one for each axis of an array,
+and a product over labels. It means
+
+    array[forms(labels)] += product(labels)      for every value of every label,
+
+so a bare label writes an axis, the same label twice a diagonal, `i + k` a band. A definition is a sum
+of terms; a derivative is a sum of terms whose axes are those of the output followed by those of the
+wrt. Kronecker's deltas are equal labels, never arrays.
+
+Labels are compared by identity: two terms never share a bound label. What is equal up to the names of
+labels has the same `term_key` (in `canonical`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+from einsumdiff.sizes import AnySize, Size, as_fraction, nonnegative
+
+Number = int | Fraction | float
+
+_serials = itertools.count()
+
+
+class Label:
+    """An index: it runs over `range(size)`. `name` is the letter that a person gave it, if any."""
+
+    __slots__ = ("name", "serial", "size")
+
+    def __init__(self, size: AnySize, name: str | None = None) -> None:
+        self.size, self.name, self.serial = size, name, next(_serials)
+
+    def __repr__(self) -> str:
+        return f"{self.name or '_'}{self.serial}:{self.size}"
+
+    def fresh(self) -> Label:
+        """Another label of the same size and letter."""
+        return Label(self.size, self.name)
+
+
+class Form:
+    """An affine form: `sum(coefficient*label) + constant` with whole numbers (or sizes)."""
+
+    __slots__ = ("_hash", "coefficients", "constant")
+    coefficients: tuple[tuple[Label, AnySize], ...]  # in the order of the labels' serials, none zero
+
+    def __init__(self, coefficients: tuple[tuple[Label, AnySize], ...], constant: AnySize = 0) -> None:
+        self.coefficients, self.constant = coefficients, constant
+        self._hash = hash((coefficients, constant))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Form)
+            and self.coefficients == other.coefficients
+            and self.constant == other.constant
+        )
+
+    def __reduce__(self) -> tuple[type[Form], tuple[object, ...]]:
+        return Form, (self.coefficients, self.constant)
+
+    def __repr__(self) -> str:
+        return " + ".join([f"{c}*{label!r}" for label, c in self.coefficients] + [str(self.constant)])
+
+    @property
+    def label(self) -> Label | None:
+        """The label of a bare form (`i`), else None."""
+        if len(self.coefficients) == 1 and self.constant == 0 and self.coefficients[0][1] == 1:
+            return self.coefficients[0][0]
+        return None
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        return tuple(label for label, _ in self.coefficients)
+
+    def __add__(self, other: Form) -> Form:
+        terms = dict(self.coefficients)
+        for label, c in other.coefficients:
+            terms[label] = terms.get(label, 0) + c
+        return _form(terms, self.constant + other.constant)
+
+    def __neg__(self) -> Form:
+        return self.times(-1)
+
+    def __sub__(self, other: Form) -> Form:
+        return self + other.times(-1)
+
+    def times(self, number: AnySize) -> Form:
+        return _form({label: c * number for label, c in self.coefficients}, self.constant * number)
+
+    def plus(self, number: AnySize) -> Form:
+        return Form(self.coefficients, self.constant + number)
+
+    def substitute(self, values: Mapping[Label, Form]) -> Form:
+        """The form with labels replaced by forms; itself where none of its labels is."""
+        if not any(label in values for label, _ in self.coefficients):
+            return self
+        if len(self.coefficients) == 1 and self.constant == 0 and self.coefficients[0][1] == 1:
+            return values[self.coefficients[0][0]]
+        total = constant_form(self.constant)
+        for label, c in self.coefficients:
+            total = total + values.get(label, bare(label)).times(c)
+        return total
+
+    def bounds(self) -> tuple[AnySize, AnySize] | None:
+        """The least and the greatest value over the labels' ranges; None if a sign is not known."""
+        low = high = self.constant
+        for label, c in self.coefficients:
+            span = c * (label.size - 1)
+            if nonnegative(c):
+                high = high + span
+            elif nonnegative(-c):
+                low = low + span
+            else:
+                return None
+        return low, high
+
+    def within(self, size: AnySize, facts: tuple[AnySize, ...] = ()) -> bool:
+        """Is `0 <= form < size` proved, given that its labels have values?"""
+        label = self.label
+        if label is not None and label.size == size:
+            return True
+        bounds = self.bounds()
+        if bounds is None:
+            return False
+        facts = facts + tuple(one.size - 1 for one, _ in self.coefficients if isinstance(one.size, Size))
+        return nonnegative(bounds[0], facts) and nonnegative(size - 1 - bounds[1], facts)
+
+
+def _form(terms: dict[Label, AnySize], constant: AnySize) -> Form:
+    kept = [(label, c) for label, c in terms.items() if c != 0]
+    kept.sort(key=lambda item: item[0].serial)
+    return Form(tuple(kept), constant)
+
+
+def bare(label: Label) -> Form:
+    """The form that is that label."""
+    return Form(((label, 1),), 0)
+
+
+def constant_form(constant: AnySize) -> Form:
+    """The form without labels."""
+    return Form((), constant)
+
+
+# --------------------------------------------------------------------------------------------- arrays
+
+
+class Array:
+    """What an entry reads: an input, a definition or a named constant. Compared by identity."""
+
+    __slots__ = ("name", "serial", "shape")
+
+    def __init__(self, name: str, shape: tuple[AnySize, ...]) -> None:
+        self.name, self.shape, self.serial = name, shape, next(_serials)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name}, {self.shape})"
+
+
+class Input(Array):
+    """A parameter of the program."""
+
+    __slots__ = ()
+
+
+class Constant(Array):
+    """A named number: `pi`, `e`, `inf`."""
+
+    __slots__ = ()
+
+
+class Definition(Array):
+    """An array defined by a body. Order of `serial` is an order of evaluation.
+
+    `named` tells whether the user gave the name; a generated definition may be printed in place.
+    """
+
+    __slots__ = ("body", "named")
+    body: Body
+    named: bool
+
+    def __init__(self, name: str, shape: tuple[AnySize, ...], body: Body, named: bool = False) -> None:
+        super().__init__(name, shape)
+        self.body, self.named = body, named
+
+
+# --------------------------------------------------------------------------------- factors and products
+
+
+class Entry(NamedTuple):
+    """`array[forms] ** power`."""
+
+    array: Array
+    forms: tuple[Form, ...]
+    power: int | Fraction = 1
+
+
+class Guard(NamedTuple):
+    """The indicator `[form op 0]`, 1 where it holds and 0 elsewhere; op is `==`, `>=` or `!=`.
+
+    Where a guard does not hold the other factors are not read: their accesses may be out of bounds.
+    """
+
+    form: Form
+    op: str
+
+
+class Mask(NamedTuple):
+    """A strongly zero factor: where `array[forms]` is not `holds`, the product is 0 whatever the rest is."""
+
+    array: Array
+    forms: tuple[Form, ...]
+    holds: bool = True
+
+
+class Extent(NamedTuple):
+    """`size ** power`: the number of elements along an axis, as a factor."""
+
+    size: AnySize
+    power: int | Fraction = 1
+
+
+Factor = Entry | Guard | Mask | Extent
+
+
+def factor_labels(factor: Factor) -> Iterator[Label]:
+    """The labels that a factor bears, with repetition, in order."""
+    match factor:
+        case Entry(_, forms, _) | Mask(_, forms, _):
+            for form in forms:
+                yield from form.labels
+        case Guard(form, _):
+            yield from form.labels
+        case Extent():
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """`coefficient * factors`, summed over the `bound` labels, each of which some factor bears.
+
+    Build it with `product`, which merges powers and folds constants.
+    """
+
+    coefficient: Number
+    factors: tuple[Factor, ...] = ()
+    bound: tuple[Label, ...] = ()
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """All labels that the factors bear, in order of appearance."""
+        return tuple(dict.fromkeys(label for f in self.factors for label in factor_labels(f)))
+
+    @property
+    def free(self) -> tuple[Label, ...]:
+        bound = set(self.bound)
+        return tuple(label for label in self.labels if label not in bound)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple(f for f in self.factors if isinstance(f, Entry))
+
+    def substitute(self, values: Mapping[Label, Form]) -> Product:
+        """The product with free labels replaced; its bound labels become fresh ones."""
+        full = dict(values)
+        bound = []
+        for label in self.bound:
+            assert label not in values, f"{label} is bound"
+            renamed = label.fresh()
+            bound.append(renamed)
+            full[label] = bare(renamed)
+        return product(self.coefficient, (substitute_factor(f, full) for f in self.factors), bound)
+
+    def times(self, number: Number) -> Product:
+        return Product(multiply_numbers(self.coefficient, number), self.factors, self.bound)
+
+
+def substitute_factor(factor: Factor, values: Mapping[Label, Form]) -> Factor:
+    """The factor with labels replaced by forms."""
+    match factor:
+        case Entry(array, forms, power):
+            return Entry(array, tuple(form.substitute(values) for form in forms), power)
+        case Mask(array, forms, holds):
+            return Mask(array, tuple(form.substitute(values) for form in forms), holds)
+        case Guard(form, op):
+            return Guard(form.substitute(values), op)
+        case Extent():
+            return factor
+
+
+def multiply_numbers(a: Number, b: Number) -> Number:
+    """The product; exact unless one of them is a float."""
+    if isinstance(a, float) or isinstance(b, float):
+        return float(a) * float(b)
+    return as_fraction(a * b)
+
+
+def add_numbers(a: Number, b: Number) -> Number:
+    """The sum; exact unless one of them is a float."""
+    if isinstance(a, float) or isinstance(b, float):
+        return float(a) + float(b)
+    return as_fraction(a + b)
+
+
+def power_of_number(base: Number, power: int | Fraction) -> Number | None:
+    """`base**power` where it is exact or a float; None where it is neither (`2**(1/2)`)."""
+    if isinstance(base, float):
+        if base == 0 and power < 0:
+            return None
+        if base < 0 and isinstance(power, Fraction):
+            return None
+        return float(base ** float(power))
+    if isinstance(power, Fraction) or (base == 0 and power < 0):
+        return None
+    return as_fraction(Fraction(base) ** power)
+
+
+ZERO = Product(0)
+ONE = Product(1)
+
+
+def product(coefficient: Number, factors: Iterable[Factor], bound: Iterable[Label] = ()) -> Product:
+    """The product of the factors, summed over `bound`.
+
+    Equal entries merge into a power, equal sizes into one, a guard that is decided goes or makes the
+    product zero; a bound label that no factor bears multiplies by its size.
+    """
+    merged: dict[tuple[object, ...], Factor] = {}
+    for factor in factors:
+        match factor:
+            case Entry(array, forms, power):
+                key: tuple[object, ...] = (array, forms)
+                old = merged.get(key)
+                if isinstance(old, Entry):
+                    power = as_fraction(old.power + power)
+                if power == 0:
+                    merged.pop(key, None)
+                else:
+                    merged[key] = Entry(array, forms, power)
+            case Guard(form, op):
+                holds = decide(form, op)
+                if holds is False:
+                    return ZERO
+                if holds is None:
+                    merged[(form, op)] = factor
+            case Mask(array, forms, holds):
+                if (array, forms, not holds, "mask") in merged:
+                    return ZERO
+                merged[(array, forms, holds, "mask")] = factor
+            case Extent(size, power):
+                coefficient = _merge_extent(merged, coefficient, size, power)
+    kept = []
+    bound = list(bound)
+    if bound:
+        borne = {label for f in merged.values() for label in factor_labels(f)}
+        for label in bound:
+            if label in borne:
+                kept.append(label)
+            else:
+                coefficient = _merge_extent(merged, coefficient, label.size, 1)
+    if coefficient == 0 and not isinstance(coefficient, float):
+        return ZERO
+    return Product(coefficient, tuple(merged.values()), tuple(kept))
+
+
+def _merge_extent(
+    merged: dict[tuple[object, ...], Factor], coefficient: Number, size: AnySize, power: int | Fraction
+) -> Number:
+    if isinstance(size, int):
+        folded = power_of_number(size, power)
+        if folded is not None:
+            return multiply_numbers(coefficient, folded)
+    old = merged.get((size,))
+    if isinstance(old, Extent):
+        power = as_fraction(old.power + power)
+    if power == 0:
+        merged.pop((size,), None)
+    else:
+        merged[(size,)] = Extent(size, power)
+    return coefficient
+
+
+def decide(form: Form, op: str) -> bool | None:
+    """Whether `form op 0` holds for all values of its labels (True), for none (False), or depends."""
+    if not form.coefficients:
+        c = form.constant
+        if op == ">=":
+            return True if nonnegative(c) else False if nonnegative(-c - 1) else None
+        if c == 0:
+            return op == "=="
+        if nonnegative(c - 1) or nonnegative(-c - 1):
+            return op == "!="
+        return None
+    bounds = form.bounds()
+    if bounds is None:
+        return None
+    facts = tuple(one.size - 1 for one in form.labels if isinstance(one.size, Size))
+    low, high = bounds
+    if op == ">=":
+        return True if nonnegative(low, facts) else False if nonnegative(-high - 1, facts) else None
+    if nonnegative(low - 1, facts) or nonnegative(-high - 1, facts):
+        return op == "!="
+    return None
+
+
+def multiply(a: Product, b: Product) -> Product:
+    """`a*b`; the bound labels of `b` become fresh where they meet labels of `a`."""
+    if b.bound and (set(b.bound) & set(a.labels)):
+        b = b.substitute({})
+    if a.bound and (set(a.bound) & set(b.labels)):
+        a = a.substitute({})
+    return product(multiply_numbers(a.coefficient, b.coefficient), a.factors + b.factors, a.bound + b.bound)
+
+
+class Term(NamedTuple):
+    """`array[axes] += product`, over all values of the labels of `axes` (see the module's docstring).
+
+    Every form in `axes` is within its axis wherever the guards of the product hold. The bound labels of
+    the product are in no axis; its free labels are all in `axes`.
+    """
+
+    axes: tuple[Form, ...]
+    product: Product
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The labels of the axes, in order of appearance."""
+        return tuple(dict.fromkeys(label for form in self.axes for label in form.labels))
+
+    def substitute(self, values: Mapping[Label, Form]) -> Term:
+        return Term(tuple(f.substitute(values) for f in self.axes), self.product.substitute(values))
+
+    def fresh(self) -> Term:
+        """The same term in labels of its own."""
+        return self.substitute({label: bare(label.fresh()) for label in self.labels})
+
+
+# ---------------------------------------------------------------------------------------------- bodies
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sum:
+    """A sum of terms; where no term writes, the value is 0."""
+
+    terms: tuple[Term, ...]
+
+
+Operand = Entry | int | Fraction | float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """`array[axes] = function(operands)`, elementwise; the axes are bare and distinct labels.
+
+    Operands are entries of power 1 whose labels are all among the axes, or numbers. `function` is a
+    name in the table of rules.
+    """
+
+    function: str
+    axes: tuple[Label, ...]
+    operands: tuple[Operand, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reduce:
+    """`array[axes] = op over bound of entry`, where the guards hold; op: `prod max min logsumexp`.
+
+    Over nothing `prod` is 1; the others have at least one value (checked at call time).
+    """
+
+    op: str
+    axes: tuple[Label, ...]
+    bound: tuple[Label, ...]
+    entry: Entry
+    guards: tuple[Guard, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operate:
+    """`array[batch, axes] = operation(operands)`, an operation with a stated rule (`op` of the table).
+
+    Each operand is an entry of power 1 with bare, distinct labels: the batch labels first, then those of
+    the operation's own axes, which are `bound` (the operation reads all of them). `axes` are batch
+    labels and then fresh labels for the operation's own result axes.
+    """
+
+    operation: str
+    axes: tuple[Label, ...]
+    operands: tuple[Entry, ...]
+    bound: tuple[Label, ...]
+    parameters: tuple[tuple[str, object], ...] = field(default=())
+
+
+Body = Sum | Call | Reduce | Operate
+
+
+def body_arrays(body: Body) -> tuple[Array, ...]:
+    """The arrays that a body reads, in order, each once."""
+    found: dict[Array, None] = {}
+    match body:
+        case Sum(terms):
+            for term in terms:
+                for factor in term.product.factors:
+                    if isinstance(factor, Entry | Mask):
+                        found[factor.array] = None
+        case Call(_, _, operands):
+            for operand in operands:
+                if isinstance(operand, Entry):
+                    found[operand.array] = None
+        case Reduce():
+            found[body.entry.array] = None
+        case Operate():
+            for entry in body.operands:
+                found[entry.array] = None
+    return tuple(found)
+
+
+def body_axes(body: Body) -> tuple[Form, ...]:
+    """The left side: of a sum, that of its first term."""
+    if isinstance(body, Sum):
+        return body.terms[0].axes if body.terms else ()
+    return tuple(bare(label) for label in body.axes)

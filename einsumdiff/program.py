@@ -1,0 +1,428 @@
+"""Programs in index form, and the algebra that builds them.
+
+`Value` is an expression under construction: a sum of products over labelled axes. `Builder` combines
+values and turns them into definitions where sharing or non-linearity asks for one: what stands inside a
+function, a reduction, a power or a product of sums. Definitions with equal bodies are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from einsumdiff.canonical import body_key, collect
+from einsumdiff.nodes import (
+    ONE,
+    Array,
+    Body,
+    Call,
+    Constant,
+    Definition,
+    Entry,
+    Extent,
+    Factor,
+    Form,
+    Guard,
+    Input,
+    Label,
+    Mask,
+    Number,
+    Operand,
+    Product,
+    Reduce,
+    Sum,
+    Term,
+    bare,
+    body_arrays,
+    constant_form,
+    multiply,
+    power_of_number,
+    product,
+    substitute_factor,
+)
+from einsumdiff.sizes import AnySize
+from einsumdiff.solve import solve
+
+MOST_FACTORS = 12
+"""A product with more entries than this is cut by a definition, so that long chains stay linear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """`sum(products)` as an array over `axes`, in that order.
+
+    The products' free labels are among the axes, or are *open*: letters of indexed notation that the
+    caller will bind later. An axis that no product bears repeats the value. An axis of size 1 is a
+    label of size 1 that no product bears: entries access such an axis at the constant 0.
+    """
+
+    axes: tuple[Label, ...]
+    products: tuple[Product, ...]
+
+    @property
+    def shape(self) -> tuple[AnySize, ...]:
+        return tuple(label.size for label in self.axes)
+
+    @property
+    def number(self) -> Number | None:
+        """The number that the value is, if it is a rank 0 constant."""
+        if self.axes or len(self.products) > 1:
+            return None
+        if not self.products:
+            return 0
+        only = self.products[0]
+        return None if only.factors else only.coefficient
+
+    def substitute(self, values: Mapping[Label, Form]) -> tuple[Product, ...]:
+        """The products with free labels (axes or open ones) replaced."""
+        return tuple(p.substitute(values) for p in self.products)
+
+    def relabel(self, axes: Sequence[Label]) -> Value:
+        """The same array with other labels for its axes, of the same sizes."""
+        if tuple(axes) == self.axes:
+            return self
+        values = {old: bare(new) for old, new in zip(self.axes, axes, strict=True) if old is not new}
+        return Value(tuple(axes), self.substitute(values))
+
+    def transpose(self, order: Sequence[int]) -> Value:
+        return Value(tuple(self.axes[k] for k in order), self.products)
+
+    def open(self) -> tuple[Label, ...]:
+        """Free labels of the products that are no axes, in order of appearance."""
+        return tuple(
+            dict.fromkeys(label for p in self.products for label in p.free if label not in self.axes)
+        )
+
+
+def number(value: Number) -> Value:
+    """A constant of rank 0."""
+    return Value((), (Product(value),) if value != 0 or isinstance(value, float) else ())
+
+
+def extent(size: AnySize, power: int | Fraction = 1) -> Value:
+    """A size as a number of rank 0."""
+    return Value((), (product(1, [Extent(size, power)]),))
+
+
+def indicator(form: Form, op: str) -> Value:
+    """`[form op 0]` with its labels open; with `==` this is Kronecker's delta."""
+    return of_product(product(1, [Guard(form, op)]))
+
+
+def of_product(one: Product, axes: Sequence[Label] = ()) -> Value:
+    return Value(tuple(axes), () if one.coefficient == 0 and not one.factors else (one,))
+
+
+def at(array: Array, forms: Sequence[Form]) -> Value:
+    """`array[forms]`, rank 0, the forms' labels open."""
+    return Value((), (Product(1, (Entry(array, tuple(forms)),)),))
+
+
+def read(array: Array) -> Value:
+    """The whole array, its axes labelled afresh."""
+    axes = tuple(Label(size) for size in array.shape)
+    forms = tuple(constant_form(0) if label.size == 1 else bare(label) for label in axes)
+    return Value(axes, (Product(1, (Entry(array, forms),)),))
+
+
+def broadcast(values: Sequence[Value]) -> tuple[tuple[Label, ...], list[tuple[Product, ...]]]:
+    """NumPy's broadcasting: common axes and the products of every value in them.
+
+    Axes are aligned from the last; an axis of size 1 meets one of any size. The sizes must fit.
+    """
+    rank = max(len(value.axes) for value in values)
+    axes: list[Label] = []
+    for k in range(-rank, 0):
+        candidates = [value.axes[k] for value in values if len(value.axes) >= -k]
+        axes.append(next((label for label in candidates if label.size != 1), candidates[0]))
+    aligned = []
+    for value in values:
+        own = axes[rank - len(value.axes) :]
+        renamed = {}
+        for old, new in zip(value.axes, own, strict=True):
+            assert old.size in (1, new.size), f"sizes {old.size} and {new.size} do not fit"
+            if old is not new and old.size != 1:
+                renamed[old] = bare(new)
+        aligned.append(value.substitute(renamed) if renamed else value.products)
+    return tuple(axes), aligned
+
+
+Rewrite = Callable[["Builder", Body], "Value | None"]
+
+
+@dataclass(slots=True)
+class Builder:
+    """Combines values; holds the definitions made so far, each body once.
+
+    `rewrite`, where given, is asked for every new body of a call, reduction or product and may answer
+    with an equal, better value over `body_axes(body)` (the identities of the rules).
+    """
+
+    known: dict[object, Definition] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)  # names that a generated definition must not have
+    rewrite: Rewrite | None = None
+    constants: dict[str, Constant] = field(default_factory=dict)
+
+    # -- names ----------------------------------------------------------------------------------------
+
+    def fresh_name(self, hint: str = "t") -> str:
+        """`t1`, `t2`, ...: the first that is free."""
+        k = 1
+        while f"{hint}{k}" in self.taken:
+            k += 1
+        name = f"{hint}{k}"
+        self.taken.add(name)
+        return name
+
+    def constant(self, name: str) -> Value:
+        """`pi`, `e`, `inf`."""
+        array = self.constants.setdefault(name, Constant(name, ()))
+        return at(array, ())
+
+    # -- definitions ----------------------------------------------------------------------------------
+
+    def define_body(
+        self, body: Body, shape: tuple[AnySize, ...], name: str | None = None, force: bool = False
+    ) -> Definition:
+        """The definition with that body: one that exists, or a new one.
+
+        A `name` is the user's. With `force` the definition is new even if an equal one exists, and
+        nothing will be merged into it (a wrt that names a definition).
+        """
+        key = None if force else body_key(body, shape)
+        found = self.known.get(key) if key is not None else None
+        if found is None:
+            if name is None:
+                found = Definition("", shape, body)  # named when printed
+            else:
+                found = Definition(name, shape, body, named=True)
+            if key is not None:
+                self.known[key] = found
+        elif name is not None and not found.named:
+            found.name, found.named = name, True
+        return found
+
+    def define(self, value: Value, name: str | None = None, force: bool = False) -> Array:
+        """The value as an array over its axes (there must be no open labels).
+
+        A value that is all of an existing array is that array, unless `force`.
+        """
+        assert not value.open(), f"open labels {value.open()}"
+        axes = tuple(constant_form(0) if label.size == 1 else bare(label) for label in value.axes)
+        terms = collect(t for p in value.products for t in solve(Term(axes, p)))
+        if not force and len(terms) == 1:
+            whole = self._whole(terms[0])
+            if whole is not None and whole.shape == value.shape:
+                if name is not None and isinstance(whole, Definition) and not whole.named:
+                    whole.name, whole.named = name, True
+                return whole
+        return self.define_body(Sum(tuple(terms)), value.shape, name, force)
+
+    @staticmethod
+    def _whole(term: Term) -> Array | None:
+        """The array that a term is a plain copy of."""
+        one = term.product
+        if one.coefficient != 1 or isinstance(one.coefficient, float) or one.bound or len(one.factors) != 1:
+            return None
+        only = one.factors[0]
+        if not isinstance(only, Entry) or only.power != 1 or only.forms != term.axes:
+            return None
+        labels = [form.label for form in only.forms if form.coefficients]
+        if None in labels or len(set(labels)) < len(labels):
+            return None
+        return only.array
+
+    def entry(self, value: Value) -> Entry:
+        """The value as one entry, over its axes and open labels; defined if it is more than that."""
+        if len(value.products) == 1:
+            one = value.products[0]
+            if len(one.factors) == 1 and not one.bound and one.coefficient == 1:
+                only = one.factors[0]
+                if isinstance(only, Entry) and only.power == 1 and not isinstance(one.coefficient, float):
+                    return only
+        borne = {label for p in value.products for label in p.free}
+        labels = tuple(label for label in value.axes if label in borne) + value.open()
+        array = self.define(Value(labels, value.products))
+        return Entry(array, tuple(bare(label) for label in labels))
+
+    def factor(self, value: Value) -> Product:
+        """The value as one product: itself, or the entry of a definition that holds the sum."""
+        if not value.products:
+            return Product(0)
+        if len(value.products) == 1:
+            one = value.products[0]
+            if len(one.entries) <= MOST_FACTORS:
+                return one
+        return Product(1, (self.entry(value),))
+
+    # -- algebra --------------------------------------------------------------------------------------
+
+    def add(self, values: Sequence[Value]) -> Value:
+        """The elementwise sum."""
+        axes, products = broadcast(values)
+        return Value(axes, tuple(p for part in products for p in part))
+
+    def scale(self, value: Value, factor: Number) -> Value:
+        return Value(value.axes, tuple(p.times(factor) for p in value.products))
+
+    def multiply(self, a: Value, b: Value) -> Value:
+        """The elementwise product; sums of several products are defined, never multiplied out."""
+        axes, (left, right) = broadcast([a, b])
+        for one, other in ((left, right), (right, left)):
+            if len(one) == 1 and not one[0].factors and not isinstance(one[0].coefficient, float):
+                return Value(axes, tuple(p.times(one[0].coefficient) for p in other))
+        x = self.factor(Value(axes, left))
+        y = self.factor(Value(axes, right))
+        return self._rewritten(Value(axes, of_product(multiply(x, y)).products))
+
+    def power(self, base: Value, exponent: int | Fraction) -> Value:
+        """`base**exponent`, elementwise, for an exact exponent."""
+        if exponent == 0:
+            return Value(base.axes, (ONE,))
+        if exponent == 1:
+            return base
+        one = self.factor(base)
+        whole = not isinstance(exponent, Fraction)
+        simple = not one.bound and all(
+            isinstance(f, Extent)
+            or (isinstance(f, Entry) and (whole or len(one.factors) == 1) and (whole or f.power == 1))
+            or (isinstance(f, Mask | Guard) and exponent > 0 and whole)
+            for f in one.factors
+        )
+        coefficient = power_of_number(one.coefficient, exponent)
+        if not simple or coefficient is None or (not whole and one.coefficient != 1 and one.factors):
+            if not one.factors:  # 2**(1/2), 0**-1
+                return self.call("power", [Value(base.axes, (one,)), number(exponent)])
+            one, coefficient = Product(1, (self._defined(Value(base.axes, (one,))),)), 1
+        factors: list[Factor] = []
+        for f in one.factors:
+            match f:
+                case Entry(array, forms, power):
+                    factors.append(Entry(array, forms, power * exponent))
+                case Extent(size, power):
+                    factors.append(Extent(size, power * exponent))
+                case _:
+                    factors.append(f)
+        return self._rewritten(Value(base.axes, (product(coefficient, factors),)))
+
+    def _defined(self, value: Value) -> Entry:
+        labels = tuple(label for label in value.axes if any(label in p.free for p in value.products))
+        labels += value.open()
+        array = self.define(Value(labels, value.products))
+        return Entry(array, tuple(bare(label) for label in labels))
+
+    def sum(self, value: Value, over: Iterable[Label]) -> Value:
+        """The sum over axes or open labels; a product without the label is multiplied by its size."""
+        over = tuple(over)
+        products = []
+        for p in value.products:
+            free = set(p.free)
+            # fresh, because the caller may use the label again beside this sum
+            summed = {label: bare(label.fresh()) for label in over if label in free}
+            factors = [substitute_factor(f, summed) for f in p.factors] if summed else list(p.factors)
+            factors += [Extent(label.size) for label in over if label not in free]
+            bound = (*p.bound, *(form.labels[0] for form in summed.values()))
+            products.append(product(p.coefficient, factors, bound))
+        return Value(tuple(label for label in value.axes if label not in over), tuple(products))
+
+    def call(self, function: str, values: Sequence[Value]) -> Value:
+        """`function(values)`, elementwise with broadcasting."""
+        axes, products = broadcast(values)
+        operands: list[Operand] = []
+        for part in products:
+            constant = Value((), part).number
+            operands.append(constant if constant is not None else self.entry(Value(axes, part)))
+        labels = tuple(
+            dict.fromkeys(
+                label for e in operands if isinstance(e, Entry) for form in e.forms for label in form.labels
+            )
+        )
+        return Value(axes, self.body_value(Call(function, labels, tuple(operands))).products)
+
+    def body_value(self, body: Call | Reduce) -> Value:
+        """The value of a body over its axes, which stay open; rewritten where an identity applies."""
+        if self.rewrite is not None:
+            better = self.rewrite(self, body)
+            if better is not None:
+                return better
+        array = self.define_body(body, tuple(label.size for label in body.axes))
+        return at(array, tuple(bare(label) for label in body.axes))
+
+    def reduce(self, op: str, value: Value, over: Iterable[Label]) -> Value:
+        """`op` (`prod max min logsumexp`) over axes or open labels, all of them borne or not."""
+        over = tuple(over)
+        entry = self.entry(value)
+        borne = {label for form in entry.forms for label in form.labels}
+        missing = tuple(label for label in over if label not in borne)
+        if missing:  # a copy along the axes that the value only repeats on
+            labels = tuple(dict.fromkeys(label for form in entry.forms for label in form.labels)) + missing
+            array = self.define_body(
+                Sum((Term(tuple(bare(label) for label in labels), Product(1, (entry,))),)),
+                tuple(label.size for label in labels),
+            )
+            entry = Entry(array, tuple(bare(label) for label in labels))
+            borne = set(labels)
+        axes = tuple(
+            dict.fromkeys(label for form in entry.forms for label in form.labels if label not in over)
+        )
+        body = Reduce(op, axes, over, entry)
+        kept = tuple(label for label in value.axes if label not in over)
+        return Value(kept, self.body_value(body).products)
+
+    def masked(self, condition: Value, a: Value, b: Value) -> Value:
+        """`where(condition, a, b)`: masks on both, so that what is not chosen cannot harm (0*inf is 0)."""
+        axes, (c, x, y) = broadcast([condition, a, b])
+        entry = self.entry(Value(axes, c))
+        products = []
+        for part, holds in ((x, True), (y, False)):
+            for p in part:
+                products.append(multiply(p, Product(1, (Mask(entry.array, entry.forms, holds),))))
+        return Value(axes, tuple(p for p in products if p.factors))
+
+    def _rewritten(self, value: Value) -> Value:
+        """The value after the identities for products (`exp(x)/sum(exp(x))`)."""
+        if self.rewrite is None or len(value.products) != 1:
+            return value
+        one = value.products[0]
+        labels = one.free
+        better = self.rewrite(self, Sum((Term(tuple(bare(label) for label in labels), one),)))
+        return value if better is None else Value(value.axes, better.products)
+
+
+def live(arrays: Iterable[Array]) -> tuple[Definition, ...]:
+    """The definitions that the arrays need, each after those that it reads."""
+    done: dict[Definition, None] = {}
+    for root in arrays:
+        stack: list[tuple[Array, bool]] = [(root, False)]
+        while stack:
+            array, ready = stack.pop()
+            if not isinstance(array, Definition) or array in done:
+                continue
+            if ready:
+                done[array] = None
+            else:
+                stack.append((array, True))
+                stack.extend((read, False) for read in reversed(body_arrays(array.body)))
+    return tuple(done)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What the user wrote, in index form.
+
+    `arrays` gives what each name means at the end of the program (for wrt); `notes` says what was
+    assumed, a sentence each. `builder` goes on where the program ended.
+    """
+
+    text: str
+    inputs: tuple[Input, ...]
+    output: Definition
+    arrays: Mapping[str, Array]
+    notes: tuple[str, ...]
+    builder: Builder
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        """What the output needs, in order of evaluation; the output is the last."""
+        return live([self.output])

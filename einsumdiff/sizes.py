@@ -1,0 +1,251 @@
+"""Sizes of axes: integer polynomials in size names, and proofs that one is never negative.
+
+A size is a Python `int` or a `Size`. Arithmetic folds to `int` where nothing symbolic is left, so
+`==` between sizes is equality of polynomials. Atoms are size names and `Floor` quotients.
+
+Every size name is at least 1 in proofs: over an axis of size 0 nothing is read or written, so what
+is proved for the others holds there for want of elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import combinations
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """`numerator // divisor`, rounded down, as an atom of a polynomial."""
+
+    numerator: Size
+    divisor: int
+
+    def __str__(self) -> str:
+        return f"({self.numerator})//{self.divisor}"
+
+
+Atom = str | Floor
+Monomial = tuple[Atom, ...]  # sorted, an atom as often as its power
+
+
+def _order(monomial: Monomial) -> tuple[int, tuple[str, ...]]:
+    return -len(monomial), tuple(str(atom) for atom in monomial)
+
+
+class Size:
+    """An integer polynomial in size names: `n`, `m*n`, `n - k + 1`."""
+
+    __slots__ = ("_hash", "terms")
+    terms: tuple[tuple[Monomial, int], ...]
+
+    def __init__(self, terms: tuple[tuple[Monomial, int], ...]) -> None:
+        self.terms = terms
+        self._hash = hash(terms)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Size) and self.terms == other.terms)
+
+    def __reduce__(self) -> tuple[type[Size], tuple[tuple[tuple[Monomial, int], ...]]]:
+        return Size, (self.terms,)
+
+    def __add__(self, other: AnySize) -> AnySize:
+        return _sum(self, other)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Size:
+        return Size(tuple((m, -c) for m, c in self.terms))
+
+    def __sub__(self, other: AnySize) -> AnySize:
+        return _sum(self, -other)
+
+    def __rsub__(self, other: AnySize) -> AnySize:
+        return _sum(-self, other)
+
+    def __mul__(self, other: AnySize) -> AnySize:
+        return _product(self, other)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, divisor: int) -> AnySize:
+        """Rounded down; what divides evenly leaves the quotient: `(2*n + 1)//2` is `n`."""
+        whole: AnySize = 0
+        rest: AnySize = 0
+        for monomial, c in self.terms:
+            part = c if not monomial else Size(((monomial, 1),)) * c
+            if monomial and c % divisor == 0:
+                whole = whole + Size(((monomial, 1),)) * (c // divisor)
+            elif not monomial:
+                whole, rest = whole + c // divisor, rest + c % divisor
+            else:
+                rest = rest + part
+        if isinstance(rest, int):
+            return whole + rest // divisor
+        return whole + Size((((Floor(rest, divisor),), 1),))
+
+    def __repr__(self) -> str:
+        return f"Size({self})"
+
+    def __str__(self) -> str:
+        text = ""
+        for monomial, c in sorted(self.terms, key=lambda term: (not term[0], term[1] < 0)):
+            factors = [str(atom) if isinstance(atom, str) else f"({atom})" for atom in monomial]
+            if abs(c) != 1 or not factors:
+                factors.insert(0, str(abs(c)))
+            sign = "-" if c < 0 else "+"
+            text += (f" {sign} " if text else "-" * (c < 0)) + "*".join(factors)
+        return text
+
+
+AnySize = int | Size
+
+
+def symbol(name: str) -> Size:
+    """The size of that name."""
+    return Size((((name,), 1),))
+
+
+def _fold(terms: dict[Monomial, int]) -> AnySize:
+    kept = [(m, c) for m, c in terms.items() if c]
+    if not kept:
+        return 0
+    if len(kept) == 1 and not kept[0][0]:
+        return kept[0][1]
+    return Size(tuple(sorted(kept, key=lambda item: _order(item[0]))))
+
+
+def _items(size: AnySize) -> tuple[tuple[Monomial, int], ...]:
+    return size.terms if isinstance(size, Size) else ((((), size),) if size else ())
+
+
+@lru_cache(maxsize=100_000)
+def _sum(a: AnySize, b: AnySize) -> AnySize:
+    terms = dict(_items(a))
+    for m, c in _items(b):
+        terms[m] = terms.get(m, 0) + c
+    return _fold(terms)
+
+
+@lru_cache(maxsize=100_000)
+def _product(a: AnySize, b: AnySize) -> AnySize:
+    terms: dict[Monomial, int] = {}
+    for m, c in _items(a):
+        for n, d in _items(b):
+            key = tuple(sorted(m + n, key=str))
+            terms[key] = terms.get(key, 0) + c * d
+    return _fold(terms)
+
+
+def names(size: AnySize) -> Iterator[str]:
+    """The size names in it, in order, each once."""
+    seen = set()
+    for monomial, _ in _items(size):
+        for atom in monomial:
+            inner = [atom] if isinstance(atom, str) else list(names(atom.numerator))
+            for name in inner:
+                if name not in seen:
+                    seen.add(name)
+                    yield name
+
+
+def substitute(size: AnySize, values: Mapping[str, AnySize]) -> AnySize:
+    """The size with names replaced; with whole numbers for all names the result is an `int`."""
+    if isinstance(size, int):
+        return size
+    total: AnySize = 0
+    for monomial, c in size.terms:
+        product: AnySize = c
+        for atom in monomial:
+            if isinstance(atom, str):
+                product = product * values.get(atom, symbol(atom))
+            else:
+                product = product * (substitute(atom.numerator, values) // atom.divisor)
+        total = total + product
+    return total
+
+
+def evaluate(size: AnySize, values: Mapping[str, int]) -> int:
+    """The number that a size is when every name in it is given."""
+    number = substitute(size, values)
+    assert isinstance(number, int), f"size {size} needs {list(names(number))}"
+    return number
+
+
+# ---------------------------------------------------------------------------------------------- proofs
+
+
+def _floors(size: AnySize) -> Iterator[Floor]:
+    for monomial, _ in _items(size):
+        for atom in monomial:
+            if isinstance(atom, Floor):
+                yield atom
+                yield from _floors(atom.numerator)
+
+
+@lru_cache(maxsize=100_000)
+def _plainly(size: AnySize) -> bool:
+    """No negative coefficient is left after every name `s` becomes `1 + s'` (a quotient stays)."""
+    if isinstance(size, int):
+        return size >= 0
+    shifted = substitute(size, {name: symbol(name) + 1 for name in _outer_names(size)})
+    return all(c >= 0 for _, c in _items(shifted))
+
+
+def _outer_names(size: Size) -> set[str]:
+    return {atom for monomial, _ in size.terms for atom in monomial if isinstance(atom, str)}
+
+
+@lru_cache(maxsize=100_000)
+def nonnegative(size: AnySize, facts: tuple[AnySize, ...] = ()) -> bool:
+    """Is `size >= 0` provable, given that every one of `facts` is `>= 0`?
+
+    False means that no proof was found, not that it is false. With a quotient `q = a//d` among
+    the atoms, `a - d*q >= 0` and `d*q + d - 1 - a >= 0` are known too. A proof subtracts at most
+    two known facts and looks at the signs of what is left.
+    """
+    if _plainly(size):
+        return True
+    if isinstance(size, int):
+        return False
+    known = dict.fromkeys(facts)
+    for part in (size, *facts):
+        for floor in _floors(part):
+            q = Size((((floor,), 1),))
+            known[floor.numerator - floor.divisor * q] = None
+            known[floor.divisor * q + (floor.divisor - 1) - floor.numerator] = None
+    useful = [fact for fact in known if isinstance(fact, Size)]
+    if any(_plainly(size - k * fact) for fact in useful for k in (1, 2)):
+        return True
+    return any(_plainly(size - f - g) for f, g in combinations(useful, 2))
+
+
+def assumed(size: AnySize, sizes: Mapping[str, int], default: int = 100) -> float:
+    """A number to weigh costs with: names that are not given count as `default`.
+
+    What is subtracted from a size is taken to be small beside it: `n - k + 1` weighs like `n`.
+    """
+    if isinstance(size, int):
+        return float(max(1, size))
+    if set(names(size)) <= set(sizes):
+        return float(max(1, evaluate(size, sizes)))
+    total = 0.0
+    for monomial, c in size.terms:
+        part = float(c)
+        for atom in monomial:
+            if isinstance(atom, Floor):
+                part *= assumed(atom.numerator, sizes, default) / atom.divisor
+            else:
+                part *= sizes.get(atom, default)
+        total += max(part, 0.0)
+    return max(1.0, total)
+
+
+def as_fraction(number: int | Fraction) -> int | Fraction:
+    """An `int` where the fraction is whole."""
+    return number.numerator if isinstance(number, Fraction) and number.denominator == 1 else number
