@@ -1,0 +1,105 @@
+"""The order in which the factors of a product are contracted.
+
+Two factors at a time; the cost of a step is the product of the sizes of all labels that it runs over.
+Exact for a few factors, by dynamic programming over subsets; greedy for more. Source: R. Pfeifer,
+J. Haegeman and F. Verstraete, Faster identification of optimal contraction sequences (2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from einsumdiff.nodes import Label
+from einsumdiff.sizes import assumed
+
+T = TypeVar("T")
+MOST_EXACT = 6
+
+Path = int | tuple["Path", "Path"]
+
+
+def volume(labels: Iterable[Label]) -> float:
+    """The number of places, by assumed sizes."""
+    total = 1.0
+    for label in labels:
+        total *= assumed(label.size, {})
+    return total
+
+
+def order(factors: Sequence[frozenset[Label]], kept: frozenset[Label]) -> Path:
+    """A tree of pairs over the positions of the factors, of least cost."""
+    assert factors
+    if len(factors) == 1:
+        return 0
+    return _exact(factors, kept) if len(factors) <= MOST_EXACT else _greedy(factors, kept)
+
+
+def _exact(factors: Sequence[frozenset[Label]], kept: frozenset[Label]) -> Path:
+    count = len(factors)
+    everything = (1 << count) - 1
+    union: list[frozenset[Label]] = [frozenset()] * (everything + 1)
+    for subset in range(1, everything + 1):
+        low = subset & -subset
+        union[subset] = union[subset ^ low] | factors[low.bit_length() - 1]
+    outside = [union[everything ^ subset] | kept for subset in range(everything + 1)]
+    best: dict[int, tuple[float, Path]] = {1 << k: (0.0, k) for k in range(count)}
+    for subset in range(1, everything + 1):
+        if subset in best:
+            continue
+        low = subset & -subset
+        found: tuple[float, Path] | None = None
+        part = (subset - 1) & subset
+        while part:
+            other = subset ^ part
+            if part & low:  # each split once
+                left, right = union[part] & outside[part], union[other] & outside[other]
+                cost = best[part][0] + best[other][0] + volume(left | right)
+                if found is None or cost < found[0]:
+                    found = cost, (best[part][1], best[other][1])
+            part = (part - 1) & subset
+        assert found is not None
+        best[subset] = found
+    return best[everything][1]
+
+
+def _greedy(factors: Sequence[frozenset[Label]], kept: frozenset[Label]) -> Path:
+    """Always the pair whose result grows the least over its operands, the cheaper one of equals."""
+    live: list[tuple[Path, frozenset[Label]]] = list(enumerate(factors))
+    while len(live) > 1:
+        best: tuple[tuple[float, float], int, int, frozenset[Label]] | None = None
+        for a in range(len(live)):
+            for b in range(a + 1, len(live)):
+                left, right = live[a][1], live[b][1]
+                if len(live) > 2 and not left & right and left and right:
+                    continue
+                rest = kept.union(*(labels for k, (_, labels) in enumerate(live) if k not in (a, b)))
+                result = (left | right) & rest
+                key = (volume(result) - volume(left) - volume(right), volume(left | right))
+                if best is None or key < best[0]:
+                    best = key, a, b, result
+        if best is None:  # nothing is shared any more
+            (p, left), (q, right) = live[0], live[1]
+            live[:2] = [((p, q), left | right)]
+            continue
+        _, a, b, result = best
+        pair: Path = (live[a][0], live[b][0])
+        live = [item for k, item in enumerate(live) if k not in (a, b)]
+        live.insert(a, (pair, result))
+    return live[0][0]
+
+
+def along(path: Path, leaf: Callable[[int], T], pair: Callable[[T, T], T]) -> T:
+    """Build from a tree of pairs, without recursion."""
+    done: list[T] = []
+    stack: list[tuple[Path, bool]] = [(path, False)]
+    while stack:
+        node, ready = stack.pop()
+        if isinstance(node, int):
+            done.append(leaf(node))
+        elif ready:
+            right, left = done.pop(), done.pop()
+            done.append(pair(left, right))
+        else:
+            stack += [(node, True), (node[1], False), (node[0], False)]
+    return done[0]

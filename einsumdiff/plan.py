@@ -1,0 +1,238 @@
+"""The plan: what a generated function does, for any target.
+
+Expressions carry labelled axes; how axes are laid out in memory, transposed or broadcast is the
+target's business. Statements are straight-line, but for loops over the few labels of a pattern that
+overlaps itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from einsumdiff.nodes import Form, Input, Label, Number
+from einsumdiff.sizes import AnySize
+
+Axes = tuple[Label, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load:
+    """A variable, whose axes are these."""
+
+    name: str
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """`name[forms]`, an axis for every label. `proved`: no place is out of bounds; else places that are
+    are read somewhere in bounds, for a condition around it to throw away."""
+
+    name: str
+    forms: tuple[Form, ...]
+    shape: tuple[AnySize, ...]
+    axes: Axes
+    proved: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Literal:
+    """A number, or a size to a power; without axes."""
+
+    value: Number | AnySize
+    power: int | Fraction = 1
+    axes: Axes = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Named:
+    """A named constant of the table: `pi`."""
+
+    name: str
+    axes: Axes = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Add:
+    """A sum of expressions, each with its sign."""
+
+    terms: tuple[tuple[int, Expr], ...]
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Multiply:
+    """`left*right`, elementwise."""
+
+    left: Expr
+    right: Expr
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Divide:
+    """`left/right`, elementwise."""
+
+    left: Expr
+    right: Expr
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Power:
+    """`base**power`, the power positive."""
+
+    base: Expr
+    power: int | Fraction
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contract:
+    """The product of two, summed over the labels that both have and `axes` lacks."""
+
+    left: Expr
+    right: Expr
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """`op` (`sum prod max min logsumexp`) over the labels that `axes` lacks."""
+
+    op: str
+    base: Expr
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Others:
+    """Along `label`: the product of all other entries. Its axis stays, under the label `axes` has."""
+
+    base: Expr
+    label: Label
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Apply:
+    """A function of the table, elementwise."""
+
+    function: str
+    operands: tuple[Expr, ...]
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Perform:
+    """An operation of the table on whole arrays, in the order of their axes."""
+
+    operation: str
+    operands: tuple[Expr, ...]
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Condition:
+    """`form op 0` as a boolean array over the labels of the form."""
+
+    form: Form
+    op: str
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Select:
+    """`value` where all conditions hold (each with the truth value that is wanted), else `otherwise`."""
+
+    conditions: tuple[tuple[Expr, bool], ...]
+    value: Expr
+    otherwise: int
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cast:
+    """A boolean as a number."""
+
+    base: Expr
+    axes: Axes
+
+
+Expr = (
+    Load
+    | View
+    | Literal
+    | Named
+    | Add
+    | Multiply
+    | Divide
+    | Power
+    | Contract
+    | Fold
+    | Others
+    | Apply
+    | Perform
+    | Condition
+    | Select
+    | Cast
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """`name = value`, laid out as `axes`; an axis that the value lacks repeats it. An axis of size 1 is
+    None. `own`: the array must not share memory with another."""
+
+    name: str
+    value: Expr
+    axes: tuple[Label | None, ...]
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Zeros:
+    name: str
+    shape: tuple[AnySize, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """`name[forms] += value`, or `=` with `first`. `apart`: no two places are the same, and all are
+    proved in bounds; else places out of bounds have the value 0, and equal places add up."""
+
+    name: str
+    forms: tuple[Form, ...]
+    shape: tuple[AnySize, ...]
+    value: Expr
+    labels: Axes
+    first: bool
+    apart: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """The body for `name` from 0 to `size`; inside, `name` is a size."""
+
+    name: str
+    size: AnySize
+    body: tuple[Statement, ...]
+
+
+Statement = Assign | Zeros | Write | Loop
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A function of `parameters` that runs the statements and returns the variables `returns`.
+
+    `sources` tells for each size name the axis it is read from: (input, axis, size of that axis).
+    `guarded` are parameters whose shapes must be checked before a strided view is made of them.
+    """
+
+    name: str
+    parameters: tuple[Input, ...]
+    statements: tuple[Statement, ...]
+    returns: tuple[str, ...]
+    sources: dict[str, tuple[Input, int]]

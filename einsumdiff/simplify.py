@@ -1,0 +1,338 @@
+"""Identities of the rules, matched against definitions as they are made.
+
+    log(sum[k](exp(x[k])))   ->   logsumexp[k](x[k])
+
+`rules/identities.rules` states them in the language itself; here the left sides are matched and the
+right sides built. A pattern sees through definitions, so an expression spread over several statements
+is found as well. What an identity replaces keeps its value; where it differs from the text in floating
+point, it is the more accurate or the more stable of the two.
+
+The other simplifications have places of their own: equal factors merge in `nodes.product`, like terms
+in `canonical.collect`, deltas in `solve`, equal definitions in `program.Builder`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache
+from itertools import permutations
+
+from einsumdiff import tree
+from einsumdiff.canonical import term_key
+from einsumdiff.expand import instantiate
+from einsumdiff.nodes import (
+    Body,
+    Call,
+    Definition,
+    Entry,
+    Factor,
+    Form,
+    Label,
+    Operand,
+    Product,
+    Sum,
+    Term,
+    bare,
+    product,
+)
+from einsumdiff.program import Builder, Value, number
+from einsumdiff.table import load_table
+
+Products = tuple[Product, ...]
+
+
+@dataclass(slots=True)
+class _Match:
+    """What the letters of a pattern stand for. A variable under `sum[k]` has the labels of k open."""
+
+    variables: dict[str, Products] = field(default_factory=dict)
+    letters: dict[str, tuple[Label, ...]] = field(default_factory=dict)
+
+    def copy(self) -> _Match:
+        return _Match(dict(self.variables), dict(self.letters))
+
+
+def rewrite(builder: Builder, body: Body) -> Value | None:
+    """An equal value over the axes of the body, by the first identity that applies; else None."""
+    match body:
+        case Call(function, _, operands):
+            for left, right in _identities().get(function, ()):
+                assert isinstance(left, tree.Apply)
+                found = _match_operands(left, operands, _Match())
+                if found is not None:
+                    return _build(right, found, builder)
+        case Sum((Term(_, one),)) if _may_be_quotient(one):
+            for left, right in _identities()["/"]:
+                for found, rest, power in _match_quotient(left, one):
+                    value = _build(right, found, builder)
+                    if power != 1:
+                        value = builder.power(value, power)
+                    return builder.multiply(Value((), (rest,)), value)
+    return None
+
+
+@cache
+def _identities() -> Mapping[str, list[tuple[tree.Tree, tree.Tree]]]:
+    """The identities by what their left side is at its top: a function's name, or `/`."""
+    found: dict[str, list[tuple[tree.Tree, tree.Tree]]] = {"/": []}
+    for row in load_table().identities:
+        match row.left:
+            case tree.Apply(function=function):
+                found.setdefault(function, []).append((row.left, row.right))
+            case tree.Binary(op="/"):
+                found["/"].append((row.left, row.right))
+            case _:
+                raise AssertionError(f"no identity starts with {row.left.span.source}")
+    return found
+
+
+def _may_be_quotient(one: Product) -> bool:
+    return any(
+        isinstance(f, Entry)
+        and f.power < 0
+        and isinstance(f.array, Definition)
+        and isinstance(f.array.body, Sum)
+        for f in one.factors
+    )
+
+
+# --------------------------------------------------------------------------------------------- matching
+
+
+def unfold(entry: Entry) -> Products | None:
+    """The products that a plain entry of a sum stands for, over the labels of its forms."""
+    array = entry.array
+    if entry.power != 1 or not isinstance(array, Definition) or not isinstance(array.body, Sum):
+        return None
+    products = []
+    for term in array.body.terms:
+        values = {}
+        for axis, form in zip(term.axes, entry.forms, strict=True):
+            label = axis.label
+            if label is None and axis == form:
+                continue
+            if label is None or label in values:
+                return None
+            values[label] = form
+        products.append(term.product.substitute(values))
+    return tuple(products)
+
+
+def _single(products: Products) -> Entry | None:
+    """The entry that the products are, if they are no more than one."""
+    if len(products) != 1:
+        return None
+    one = products[0]
+    if one.coefficient != 1 or len(one.factors) != 1 or one.bound:
+        return None
+    only = one.factors[0]
+    return only if isinstance(only, Entry) and only.power == 1 else None
+
+
+def _plain(products: Products) -> Products:
+    """The products with a definition that is but a multiple of something seen through."""
+    if len(products) == 1 and len(products[0].factors) == 1 and not products[0].bound:
+        only = products[0].factors[0]
+        inner = unfold(only) if isinstance(only, Entry) else None
+        if inner is not None and len(inner) == 1 and len(inner[0].factors) == 1 and not inner[0].bound:
+            return (inner[0].times(products[0].coefficient),)
+    return products
+
+
+def _match(pattern: tree.Tree, products: Products, found: _Match) -> _Match | None:
+    match pattern:
+        case tree.Name(name=name):
+            return _bind(name, products, found)
+        case tree.Subscript(base=tree.Name(name=name)):
+            return _bind(name, products, found)
+        case tree.Number(value=value):
+            constant = Value((), products).number
+            return found if constant is not None and constant == value else None
+        case tree.Unary(op="-", operand=operand):
+            return _match(operand, tuple(p.times(-1) for p in _plain(products)), found)
+        case tree.Apply():
+            entry = _single(products)
+            if entry is None or not isinstance(entry.array, Definition):
+                return None
+            body = entry.array.body
+            if not isinstance(body, Call) or body.function != pattern.function:
+                return None
+            values = dict(zip(body.axes, entry.forms, strict=True))
+            operands = tuple(
+                Entry(o.array, tuple(f.substitute(values) for f in o.forms)) if isinstance(o, Entry) else o
+                for o in body.operands
+            )
+            return _match_operands(pattern, operands, found)
+        case tree.Over(op="sum", letters=(letter,), body=inner):
+            return _match_sum(letter.name, inner, products, found)
+        case tree.Binary(op="+" | "-"):
+            return _match_terms(list(_terms(pattern, 1)), products, found)
+    raise AssertionError(f"no pattern of this kind: {pattern.span.source}")
+
+
+def _bind(name: str, products: Products, found: _Match) -> _Match | None:
+    old = found.variables.get(name)
+    if old is None:
+        found.variables[name] = _plain(products)
+        return found
+    return found if _same(old, _plain(products)) else None
+
+
+def _same(a: Products, b: Products) -> bool:
+    labels = tuple(dict.fromkeys(label for p in (*a, *b) for label in p.free))
+    axes = tuple(bare(label) for label in labels)
+    keys = [{(term_key(Term(axes, p)), p.coefficient) for p in products} for products in (a, b)]
+    return keys[0] == keys[1]
+
+
+def _match_operands(pattern: tree.Apply, operands: tuple[Operand, ...], found: _Match) -> _Match | None:
+    for argument, operand in zip(pattern.args, operands, strict=False):
+        part = (Product(1, (operand,)),) if isinstance(operand, Entry) else number(operand).products
+        matched = _match(argument, part, found)
+        if matched is None:
+            return None
+        found = matched
+    return found
+
+
+def _match_sum(letter: str, inner: tree.Tree, products: Products, found: _Match) -> _Match | None:
+    entry = _single(products)
+    unfolded = unfold(entry) if entry is not None else products
+    if unfolded is None or len(unfolded) != 1 or not unfolded[0].bound:
+        return None
+    one = unfolded[0]
+    found.letters[letter] = one.bound
+    return _match(inner, (Product(one.coefficient, one.factors),), found)
+
+
+def _terms(pattern: tree.Tree, sign: int) -> Iterator[tuple[tree.Tree, int]]:
+    match pattern:
+        case tree.Binary(op="+" | "-" as op, left=left, right=right):
+            yield from _terms(left, sign)
+            yield from _terms(right, sign if op == "+" else -sign)
+        case _:
+            yield pattern, sign
+
+
+def _match_terms(parts: list[tuple[tree.Tree, int]], products: Products, found: _Match) -> _Match | None:
+    entry = _single(products)
+    if entry is not None:
+        products = unfold(entry) or products
+    if len(products) != len(parts):
+        return None
+    for order in permutations(products):
+        trial: _Match | None = found.copy()
+        for (part, sign), one in zip(parts, order, strict=True):
+            if trial is not None:
+                trial = _match(part, (one.times(sign),), trial)
+        if trial is not None:
+            return trial
+    return None
+
+
+def _match_quotient(pattern: tree.Tree, one: Product) -> Iterator[tuple[_Match, Product, int]]:
+    """Matches of `above/below` with factors of a product: what matched, what is left, the power.
+
+    `1/below` also matches `below**-2`, as the square of the identity.
+    """
+    assert isinstance(pattern, tree.Binary)
+    above, below = pattern.left, pattern.right
+    for factor in one.factors:
+        if not isinstance(factor, Entry) or factor.power >= 0 or isinstance(factor.power, Fraction):
+            continue
+        matched = _match(below, (Product(1, (Entry(factor.array, factor.forms),)),), _Match())
+        if matched is None:
+            continue
+        others = tuple(f for f in one.factors if f is not factor)
+        if isinstance(above, tree.Number) and above.value == 1:
+            yield matched, product(one.coefficient, others, one.bound), int(-factor.power)
+            continue
+        left = factor.power + 1
+        for numerator in others:
+            trial = _match_numerator(above, numerator, matched)
+            if trial is not None:
+                rest: tuple[Factor, ...] = tuple(f for f in others if f is not numerator)
+                rest += (Entry(factor.array, factor.forms, left),) if left else ()
+                yield trial, product(one.coefficient, rest, one.bound), 1
+
+
+def _match_numerator(above: tree.Tree, factor: Factor, below: _Match) -> _Match | None:
+    """Match the numerator, whose variables the denominator has bound; an index i of it is free.
+
+    `exp(x[i])` over `sum[k](exp(x[k]))`: with the labels of k given the values that they have here,
+    both must be the same.
+    """
+    if not isinstance(factor, Entry) or factor.power != 1:
+        return None
+    trial = _match(above, (Product(1, (factor,)),), _Match())
+    if trial is None:
+        return None
+    result = below.copy()
+    indexed = {part.base.name: part.items for part in _subscripts(above) if isinstance(part.base, tree.Name)}
+    for name, here in trial.variables.items():
+        there = below.variables.get(name)
+        if there is None:
+            return None
+        bound = [label for letter in below.letters.values() for label in letter]
+        values = _unify(there, here, bound)
+        if values is None or not _same(tuple(p.substitute(values) for p in there), here):
+            return None
+        for item in indexed.get(name, ()):
+            assert isinstance(item, tree.Name)
+            result.variables[f"{name}[{item.name}]"] = here
+    return result
+
+
+def _subscripts(pattern: tree.Tree) -> Iterator[tree.Subscript]:
+    match pattern:
+        case tree.Subscript():
+            yield pattern
+        case tree.Apply():
+            for argument in pattern.args:
+                yield from _subscripts(argument)
+        case tree.Unary():
+            yield from _subscripts(pattern.operand)
+        case _:
+            return
+
+
+def _unify(there: Products, here: Products, labels: list[Label]) -> dict[Label, Form] | None:
+    """Forms for the labels that make `there` into `here`, read off the first entries that agree."""
+    if len(there) != len(here):
+        return None
+    values: dict[Label, Form] = {}
+    for p, q in zip(there, here, strict=True):
+        for e, f in zip(p.factors, q.factors, strict=False):
+            if isinstance(e, Entry) and isinstance(f, Entry) and e.array is f.array:
+                for old, new in zip(e.forms, f.forms, strict=True):
+                    if old.label in labels and old.label is not None:
+                        values.setdefault(old.label, new)
+    return values if len(values) == len(labels) else None
+
+
+# --------------------------------------------------------------------------------------------- building
+
+
+def _build(right: tree.Tree, found: _Match, builder: Builder) -> Value:
+    """The right side of an identity, with what the left side's letters stand for."""
+    match right:
+        case tree.Over(op="logsumexp", letters=(letter,), body=body):
+            labels = found.letters[letter.name]
+            fresh = {label: label.fresh() for label in labels}
+            inner = _build(body, found, builder)
+            products = inner.substitute({old: bare(new) for old, new in fresh.items()})
+            return builder.reduce("logsumexp", Value((), products), tuple(fresh.values()))
+        case tree.Subscript(base=tree.Name(name=name), items=(tree.Name(name=item),)):
+            return Value((), found.variables.get(f"{name}[{item}]", found.variables[name]))
+        case tree.Unary(op="-", operand=operand):
+            return builder.scale(_build(operand, found, builder), -1)
+        case tree.Binary(op="+" | "-" as op, left=left, right=other):
+            b = _build(other, found, builder)
+            return builder.add([_build(left, found, builder), b if op == "+" else builder.scale(b, -1)])
+        case tree.Apply(function=function, args=args):
+            return builder.call(function, [_build(argument, found, builder) for argument in args])
+        case _:
+            values = {name: Value((), products) for name, products in found.variables.items()}
+            return instantiate(right, values, builder)

@@ -1,0 +1,1 @@
+"""Targets: each turns a plan into source text of one library."""

@@ -1,0 +1,34 @@
+"""Functions that generated NumPy source brings along where it needs them."""
+
+HELPERS = {
+    "_strided": '''
+def _strided(a, start, shape, steps):
+    """A view of a: from start, axis n moves steps[n] along the axes of a. It must stay inside."""
+    if 0 not in shape:
+        for k, size in enumerate(a.shape):
+            moves = [(count - 1) * step[k] for count, step in zip(shape, steps)]
+            low, high = start[k] + sum(min(m, 0) for m in moves), start[k] + sum(max(m, 0) for m in moves)
+            if low < 0 or high >= size:
+                raise ValueError(f"axis {k} of an array of shape {a.shape} is too short")
+    strides = [sum(s * t for s, t in zip(step, a.strides)) for step in steps]
+    corner = a[tuple(slice(s, None) for s in start)]
+    return np.lib.stride_tricks.as_strided(corner, shape, strides)
+''',
+    "_logsumexp": '''
+def _logsumexp(a, axis):
+    """log(sum(exp(a))) along the axis (or axes), with the largest entry taken out."""
+    top = np.max(a, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, np.zeros_like(top))
+    with np.errstate(divide="ignore"):
+        return np.log(np.sum(np.exp(a - top), axis=axis)) + np.squeeze(top, axis=axis)
+''',
+    "_product_of_others": '''
+def _product_of_others(a, axis):
+    """Along the axis, the product of all other entries; exact where entries are zero."""
+    a = np.moveaxis(a, axis, -1)
+    before, after = np.ones_like(a), np.ones_like(a)
+    before[..., 1:] = np.cumprod(a[..., :-1], axis=-1)
+    after[..., :-1] = np.cumprod(a[..., :0:-1], axis=-1)[..., ::-1]
+    return np.moveaxis(before * after, -1, axis)
+''',
+}
