@@ -84,6 +84,7 @@ class _Lowering:
         self.taken = {i.name for i in program.inputs} | set(program.builder.taken) | {"np", "special"}
         self.taken |= {size for i in program.inputs for s in i.shape for size in names(s)}
         self.weights: dict[Expr, int] = {}
+        self.last: dict[str, int] = {}  # the number of the last generated name for each hint
 
     def run(self, results: Sequence[Result], value: bool) -> Plan:
         roots: list[Array] = [self.program.output] if value else []
@@ -108,9 +109,10 @@ class _Lowering:
     # -- names and sizes --------------------------------------------------------------------------------
 
     def _fresh(self, hint: str) -> str:
-        k = 1
+        k = self.last.get(hint, 0) + 1
         while (name := f"{hint}{k}") in self.taken:
             k += 1
+        self.last[hint] = k
         self.taken.add(name)
         return name
 

@@ -55,6 +55,11 @@ def reduction(op):
     return build
 
 
+def whole_product(b, a):
+    x = read(a["x"])
+    return b.define(b.reduce("prod", x, x.axes), "y")
+
+
 def product_of_products(b, a):
     x = read(a["X"])
     inner = b.reduce("prod", x, x.axes[-1:])
@@ -146,7 +151,21 @@ def batched(b, a):
     return b.define(Value((g, i, j), (joint,)), "y")
 
 
+def trace_of_a_cube(b, a):
+    i, j, h = Label(n), Label(n), Label(n)
+    pairs = [(i, j), (j, h), (h, i)]
+    entries = [Entry(a["X"], (bare(one), bare(other))) for one, other in pairs]
+    return b.define(Value((), (product(1, entries, (i, j, h)),)), "y")
+
+
+def broadcast_scalar(b, a):
+    z = read(b.define(b.add([read(a["s"]), read(a["x"])]), "z"))
+    return b.define(b.power(b.sum(z, z.axes), 3), "y")
+
+
 CASES = {
+    "the trace of a cube": (trace_of_a_cube, {"X": (n, n)}),
+    "a broadcast scalar": (broadcast_scalar, {"s": (), "x": (n,)}),
     "quadratic": (quadratic, {"A": (n, n), "x": (n,)}),
     "network": (network, {"W": (m, n), "x": (n,), "b": (m,), "V": (k, m)}),
     "softmax": (softmax, {"x": (n,)}),
@@ -346,3 +365,24 @@ def test_an_axis_of_size_0_gives_an_empty_or_a_zero_derivative(empty):
         assert np.shape(slope) == np.shape(values[what.arrays[wrt]])
         np.testing.assert_allclose(slope, oracle_jacobian(first(what, wrt), values, sizes))
         assert value == oracle_value(what, values, sizes)
+
+
+@pytest.mark.parametrize("op", ["max", "min"])
+def test_ties_share_the_slope_equally(op):
+    what = program(reduction(op), CASES["max"][1])
+    X = np.array([[1.0, 2, 3], [1, 2, 3], [1, 5, 0]])
+    f, _ = generated(what, [first(what, "X")])
+    slope = f(X)
+    np.testing.assert_allclose(slope.sum(axis=(0, 1)).sum(), 3)
+    np.testing.assert_allclose(slope[0, :, 0], [1 / 3] * 3)
+    np.testing.assert_allclose(slope[1, :, 1], [0, 0, 1] if op == "max" else [1 / 2, 1 / 2, 0])
+    sizes = SIZES | {"m": 3, "n": 3}
+    np.testing.assert_allclose(oracle_jacobian(first(what, "X"), {what.arrays["X"]: X}, sizes), slope)
+
+
+def test_the_derivative_of_a_product_is_exact_at_zeros():
+    what = program(whole_product, {"x": (n,)})
+    for x in ([2.0, 0, 3, -1, 5], [2.0, 0, 0, -1, 5]):
+        f, _ = generated(what, [first(what, "x")])
+        expected = [np.prod(np.delete(x, place)) for place in range(5)]
+        np.testing.assert_array_equal(f(np.array(x)), expected)

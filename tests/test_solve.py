@@ -155,6 +155,16 @@ def test_composition_is_the_product_of_the_matrices(first, second):
     np.testing.assert_allclose(whole(joined, (rows, columns), data), expected, atol=1e-12)
 
 
+@given(banded())
+def test_a_term_composes_with_itself(case):
+    term, array, shape = case
+    size = max(shape)
+    data = {array: np.random.default_rng(3).standard_normal(array.shape)}
+    matrix = written(term, (size, size), data)
+    joined = compose(term, 1, term, (size,))
+    np.testing.assert_allclose(whole(joined, (size, size), data), matrix @ matrix, atol=1e-12)
+
+
 def test_keys_do_not_depend_on_the_names_or_the_order_of_summed_labels():
     n = symbol("n")
     A, x = Input("A", (n, n)), Input("x", (n,))
