@@ -8,6 +8,7 @@ J. Haegeman and F. Verstraete, Faster identification of optimal contraction sequ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 from typing import TypeVar
 
 from einsumdiff.nodes import Label
@@ -66,23 +67,27 @@ def _exact(factors: Sequence[frozenset[Label]], kept: frozenset[Label]) -> Path:
 def _greedy(factors: Sequence[frozenset[Label]], kept: frozenset[Label]) -> Path:
     """Always the pair whose result grows the least over its operands, the cheaper one of equals."""
     live: list[tuple[Path, frozenset[Label]]] = list(enumerate(factors))
+    bearers: dict[Label, int] = {}
+    for labels in (*factors, kept):
+        for label in labels:
+            bearers[label] = bearers.get(label, 0) + 1
     while len(live) > 1:
         best: tuple[tuple[float, float], int, int, frozenset[Label]] | None = None
-        for a in range(len(live)):
-            for b in range(a + 1, len(live)):
-                left, right = live[a][1], live[b][1]
-                if len(live) > 2 and not left & right and left and right:
-                    continue
-                rest = kept.union(*(labels for k, (_, labels) in enumerate(live) if k not in (a, b)))
-                result = (left | right) & rest
-                key = (volume(result) - volume(left) - volume(right), volume(left | right))
-                if best is None or key < best[0]:
-                    best = key, a, b, result
+        sizes = [volume(labels) for _, labels in live]
+        for a, b in combinations(range(len(live)), 2):
+            left, right = live[a][1], live[b][1]
+            if not left & right and left and right:
+                continue
+            joint = left | right
+            result = frozenset(n for n in joint if bearers[n] > (n in left) + (n in right))
+            key = (volume(result) - sizes[a] - sizes[b], volume(joint))
+            if best is None or key < best[0]:
+                best = key, a, b, result
         if best is None:  # nothing is shared any more
-            (p, left), (q, right) = live[0], live[1]
-            live[:2] = [((p, q), left | right)]
-            continue
+            best = (0.0, 0.0), 0, 1, live[0][1] | live[1][1]
         _, a, b, result = best
+        for label in live[a][1] & live[b][1]:
+            bearers[label] -= 1
         pair: Path = (live[a][0], live[b][0])
         live = [item for k, item in enumerate(live) if k not in (a, b)]
         live.insert(a, (pair, result))

@@ -7,10 +7,11 @@ overlaps itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from einsumdiff.nodes import Form, Input, Label, Number
+from einsumdiff.nodes import Form, Input, Label, Number, bare
 from einsumdiff.sizes import AnySize
 
 Axes = tuple[Label, ...]
@@ -180,6 +181,77 @@ Expr = (
 )
 
 
+def union(parts: Sequence[Expr]) -> tuple[Label, ...]:
+    """The labels of the parts, those of the largest first so that it need not be transposed."""
+    largest = max(parts, key=lambda part: len(part.axes), default=None)
+    first = largest.axes if largest is not None else ()
+    return tuple(dict.fromkeys([*first, *(label for part in parts for label in part.axes)]))
+
+
+def signed(value: Expr) -> tuple[int, Expr]:
+    """A sign taken off an expression."""
+    if isinstance(value, Add) and len(value.terms) == 1:
+        return value.terms[0]
+    return 1, value
+
+
+def parts(value: Expr) -> tuple[Expr, ...]:
+    match value:
+        case Add(terms, _):
+            return tuple(part for _, part in terms)
+        case Multiply(a, b, _) | Divide(a, b, _) | Contract(a, b, _):
+            return a, b
+        case Power(base, _, _) | Fold(_, base, _) | Others(base, _, _) | Cast(base, _):
+            return (base,)
+        case Apply(_, operands, _) | Perform(_, operands, _):
+            return operands
+        case Select(conditions, inner, _, _):
+            return (*(c for c, _ in conditions), inner)
+        case _:
+            return ()
+
+
+def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
+    """The expression in other labels; those that it sums stay, as nothing else bears them."""
+
+    def axes(old: tuple[Label, ...]) -> tuple[Label, ...]:
+        return tuple(new.get(label, label) for label in old)
+
+    forms = {old: bare(label) for old, label in new.items()}
+    match value:
+        case Load(name, labels):
+            return Load(name, axes(labels))
+        case View(name, old, shape, labels, proved):
+            return View(name, tuple(f.substitute(forms) for f in old), shape, axes(labels), proved)
+        case Add(terms, labels):
+            return Add(tuple((s, relabelled(t, new)) for s, t in terms), axes(labels))
+        case Multiply(a, b, labels):
+            return Multiply(relabelled(a, new), relabelled(b, new), axes(labels))
+        case Divide(a, b, labels):
+            return Divide(relabelled(a, new), relabelled(b, new), axes(labels))
+        case Contract(a, b, labels):
+            return Contract(relabelled(a, new), relabelled(b, new), axes(labels))
+        case Power(base, power, labels):
+            return Power(relabelled(base, new), power, axes(labels))
+        case Fold(op, base, labels):
+            return Fold(op, relabelled(base, new), axes(labels))
+        case Others(base, label, labels):
+            return Others(relabelled(base, new), new.get(label, label), axes(labels))
+        case Cast(base, labels):
+            return Cast(relabelled(base, new), axes(labels))
+        case Apply(f, operands, labels):
+            return Apply(f, tuple(relabelled(o, new) for o in operands), axes(labels))
+        case Perform(f, operands, labels):
+            return Perform(f, tuple(relabelled(o, new) for o in operands), axes(labels))
+        case Condition(form, op, labels):
+            return Condition(form.substitute(forms), op, axes(labels))
+        case Select(conditions, inner, otherwise, labels):
+            tests = tuple((relabelled(c, new), holds) for c, holds in conditions)
+            return Select(tests, relabelled(inner, new), otherwise, axes(labels))
+        case _:
+            return value
+
+
 @dataclass(frozen=True, slots=True)
 class Assign:
     """`name = value`, laid out as `axes`; an axis that the value lacks repeats it. An axis of size 1 is
@@ -227,8 +299,7 @@ Statement = Assign | Zeros | Write | Loop
 class Plan:
     """A function of `parameters` that runs the statements and returns the variables `returns`.
 
-    `sources` tells for each size name the axis it is read from: (input, axis, size of that axis).
-    `guarded` are parameters whose shapes must be checked before a strided view is made of them.
+    `sources` tells for each size name the axis that it is read from: (input, axis).
     """
 
     name: str

@@ -164,17 +164,6 @@ class Builder:
     rewrite: Rewrite | None = None
     constants: dict[str, Constant] = field(default_factory=dict)
 
-    # -- names ----------------------------------------------------------------------------------------
-
-    def fresh_name(self, hint: str = "t") -> str:
-        """`t1`, `t2`, ...: the first that is free."""
-        k = 1
-        while f"{hint}{k}" in self.taken:
-            k += 1
-        name = f"{hint}{k}"
-        self.taken.add(name)
-        return name
-
     def constant(self, name: str) -> Value:
         """`pi`, `e`, `inf`."""
         array = self.constants.setdefault(name, Constant(name, ()))

@@ -9,23 +9,31 @@ from __future__ import annotations
 
 import linecache
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import count
 from typing import Any
 
 from einsumdiff import plan
-from einsumdiff.nodes import Form, Label
+from einsumdiff.errors import Unsupported
+from einsumdiff.nodes import Label
 from einsumdiff.plan import Expr, Plan
-from einsumdiff.sizes import AnySize, Size, names
+from einsumdiff.sizes import AnySize, Size
 from einsumdiff.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.targets.numpy_helpers import HELPERS
-
-ATOM, POWER, SIGN, MATMUL, PRODUCT, SUM = range(6)
-LETTERS = "ijklmnpqrstuvwxyzabcdefghoIJKLMNPQRSTUVWXYZABCDEFGHO"
-
-Axes = tuple[Label, ...]
+from einsumdiff.targets.numpy_views import (
+    ATOM,
+    MATMUL,
+    POWER,
+    PRODUCT,
+    SIGN,
+    SUM,
+    Axes,
+    Text,
+    Views,
+    level_of,
+    wrapped,
+)
 
 
 def source(what: Plan, docstring: str = "") -> str:
@@ -49,33 +57,12 @@ def load(text: str, name: str = "f") -> Callable[..., Any]:
     return function
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """An expression as text, the labels of its axes in order, and how tightly it binds."""
-
-    text: str
-    axes: Axes
-    level: int = ATOM
-
-    def within(self, level: int) -> str:
-        """The text, in brackets if it binds less tightly than that."""
-        return f"({self.text})" if self.level > level else self.text
-
-    @property
-    def factor(self) -> str:
-        """The text as the left operand of `*` or `/`: `@` binds no tighter, but reads as if it did."""
-        return f"({self.text})" if self.level in (MATMUL, SUM) else self.text
-
-
-class _Writer:
+class _Writer(Views):
     def __init__(self, what: Plan) -> None:
+        super().__init__()
         self.plan = what
-        self.lines: list[str] = []
-        self.sizes: set[str] = set()
-        self.helpers: set[str] = set()
         self.scipy = False
         self.typed = False
-        self.loops: set[str] = set()
         taken = {p.name for p in what.parameters} | {s.name for s in what.statements if hasattr(s, "name")}
         self.dtype = next(name for name in ("dtype", "dtype_", "kind_") if name not in taken)
 
@@ -85,6 +72,7 @@ class _Writer:
         body: list[str] = []
         for statement in self.plan.statements:
             body += self.statement(statement)
+        body = [part for line in body for part in wrapped(line)]
         body.append(f"return {', '.join(self.plan.returns)}")
         head = self._sizes()
         if self.typed:
@@ -119,6 +107,11 @@ class _Writer:
 
     def _sizes(self) -> list[str]:
         """Lines that read the sizes that are needed off the shapes."""
+        for name in sorted(self.sizes - set(self.plan.sources)):
+            raise Unsupported(
+                f"the size {name} is that of no axis of an input",
+                hint=f"give it a number, or give an input an axis of size {name}",
+            )
         lines = []
         for parameter in self.plan.parameters:
             wanted = {
@@ -136,12 +129,6 @@ class _Writer:
                 lines += [f"{name} = {parameter.name}.shape[{axis}]" for axis, name in sorted(wanted.items())]
         return lines
 
-    def size(self, size: AnySize, level: int = SUM) -> str:
-        if isinstance(size, int):
-            return str(size) if size >= 0 or level >= SIGN else f"({size})"
-        self.sizes.update(name for name in names(size) if name not in self.loops)
-        return f"({size})" if _level(size) > level else str(size)
-
     # -- statements -----------------------------------------------------------------------------------
 
     def statement(self, statement: plan.Statement) -> list[str]:
@@ -150,7 +137,7 @@ class _Writer:
                 return [f"{name} = {self._assigned(value, axes, own)}"]
             case plan.Zeros(name, shape):
                 self.typed = True
-                return [f"{name} = np.zeros({self._shape(shape)}, {self.dtype})"]
+                return [f"{name} = np.zeros({self.shape(shape)}, {self.dtype})"]
             case plan.Write():
                 return [self._written(statement)]
             case plan.Loop(name, size, inner):
@@ -159,9 +146,6 @@ class _Writer:
                 for one in inner:
                     lines += ["    " + line for line in self.statement(one)]
                 return lines
-
-    def _shape(self, shape: Sequence[AnySize]) -> str:
-        return _tuple(self.size(s) for s in shape)
 
     def _assigned(self, value: Expr, axes: Sequence[Label | None], own: bool) -> str:
         labels = tuple(label for label in axes if label is not None)
@@ -173,7 +157,7 @@ class _Writer:
                 self.typed = True
                 return f"{self.dtype}.type({ordered.text})"
             return f"np.array({ordered.text})" if own and _shares(value) else ordered.text
-        shape = self._shape([1 if label is None else label.size for label in axes])
+        shape = self.shape([1 if label is None else label.size for label in axes])
         if constant:
             self.typed = True
             return f"np.full({shape}, {ordered.text}, {self.dtype})"
@@ -183,16 +167,17 @@ class _Writer:
         spread = self.spread(ordered, labels)
         if len(labels) < len(axes):
             kept = [1 if n is None or n not in ordered.axes else n.size for n in axes]
-            spread = _Text(f"{ordered.within(ATOM)}.reshape({self._shape(kept)})", labels)
+            spread = Text(f"{ordered.within(ATOM)}.reshape({self.shape(kept)})", labels)
         text_ = f"np.broadcast_to({spread.text}, {shape})"
         return f"{text_}.copy()" if own else text_
 
     def _written(self, write: plan.Write) -> str:
         text = self.emit(write.value, write.labels)
         if not write.apart:
-            places = ", ".join(self._places(write.forms, write.shape, write.labels, clip=True))
-            return f"np.add.at({write.name}, ({places},), {self.spread(text, write.labels).text})"
-        view = self._view(write.name, write.forms, write.shape)
+            self.helpers.add("_scatter")
+            places = ", ".join(self.affine(form, write.labels) for form in write.forms)
+            return f"_scatter({write.name}, {self.spread(text, write.labels).text}, {places})"
+        view = self.view(write.name, write.forms, write.shape)
         value = self.spread(text, view.axes)
         target = (
             view.text if view.text.endswith("]") and not view.text.startswith("np.") else f"{view.text}[...]"
@@ -201,19 +186,19 @@ class _Writer:
 
     # -- layout ---------------------------------------------------------------------------------------
 
-    def arranged(self, text: _Text, axes: Axes) -> _Text:
+    def arranged(self, text: Text, axes: Axes) -> Text:
         """The same array with its axes in this order: a view."""
         if text.axes == axes:
             return text
         order = [text.axes.index(label) for label in axes]
         if len(order) == 2:
-            return _Text(f"{text.within(ATOM)}.T", axes)
+            return Text(f"{text.within(ATOM)}.T", axes)
         moved = [k for k, place in enumerate(order) if k != place]
         if len(moved) == 2:
-            return _Text(f"{text.within(ATOM)}.swapaxes({moved[0]}, {moved[1]})", axes)
-        return _Text(f"{text.within(ATOM)}.transpose({', '.join(map(str, order))})", axes)
+            return Text(f"{text.within(ATOM)}.swapaxes({moved[0]}, {moved[1]})", axes)
+        return Text(f"{text.within(ATOM)}.transpose({', '.join(map(str, order))})", axes)
 
-    def spread(self, text: _Text, axes: Axes) -> _Text:
+    def spread(self, text: Text, axes: Axes) -> Text:
         """The array in this order, with a new axis where it lacks one that broadcasting does not add."""
         kept = tuple(label for label in axes if label in text.axes)
         text = self.arranged(text, kept)
@@ -227,38 +212,38 @@ class _Writer:
             if all(item == ":" for item in items):
                 break
             items.pop()
-        return _Text(f"{text.within(ATOM)}[{', '.join(items)}]", axes[first:])
+        return Text(f"{text.within(ATOM)}[{', '.join(items)}]", axes[first:])
 
     # -- expressions ------------------------------------------------------------------------------------
 
-    def emit(self, value: Expr, want: Axes) -> _Text:
+    def emit(self, value: Expr, want: Axes) -> Text:
         """The text of an expression, its axes in the wanted order where that costs nothing."""
         match value:
             case plan.Load(name, axes):
-                return _Text(name, axes)
+                return Text(name, axes)
             case plan.View(name, forms, shape, _, proved):
-                return self._view(name, forms, shape) if proved else self._gather(name, forms, shape)
+                return self.view(name, forms, shape) if proved else self.gather(name, forms)
             case plan.Literal():
                 return self._literal(value)
             case plan.Named(name):
                 row = load_table()[name]
                 assert isinstance(row, NamedNumber)
-                return _Text(row.spelling.function, ())
+                return Text(row.spelling.function, ())
             case plan.Add(terms, axes):
                 return self._add(terms, _ordered(axes, want))
             case plan.Multiply(left, right, axes):
                 axes = _ordered(axes, want)
                 a, b = self._operands([left, right], axes)
-                return _Text(f"{a.factor}*{b.within(POWER)}", axes, PRODUCT)
+                return Text(f"{a.factor}*{b.within(POWER)}", axes, PRODUCT)
             case plan.Divide(left, right, axes):
                 axes = _ordered(axes, want)
                 a, b = self._operands([left, right], axes)
-                return _Text(f"{a.factor}/{b.within(POWER)}", axes, PRODUCT)
+                return Text(f"{a.factor}/{b.within(POWER)}", axes, PRODUCT)
             case plan.Power(base, power, axes):
                 inner = self.emit(base, want)
                 if power == Fraction(1, 2):
-                    return _Text(f"np.sqrt({inner.text})", inner.axes)
-                return _Text(f"{inner.within(ATOM)}**{_number(power)}", inner.axes, POWER)
+                    return Text(f"np.sqrt({inner.text})", inner.axes)
+                return Text(f"{inner.within(ATOM)}**{_number(power)}", inner.axes, POWER)
             case plan.Contract():
                 return self._contract(value, want)
             case plan.Fold(op, base, axes):
@@ -268,7 +253,7 @@ class _Writer:
                 inner = self.emit(base, ())
                 k = inner.axes.index(label)
                 renamed = inner.axes[:k] + tuple(n for n in axes if n not in inner.axes) + inner.axes[k + 1 :]
-                return _Text(f"_product_of_others({inner.text}, {k})", renamed)
+                return Text(f"_product_of_others({inner.text}, {k})", renamed)
             case plan.Apply(name, operands, axes):
                 row = load_table()[name]
                 assert isinstance(row, Function)
@@ -278,43 +263,43 @@ class _Writer:
                 parameters = tuple(p.name for p in row.parameters)[: len(parts)]
                 texts = tuple(part.within(ATOM) if row.spelling.template else part.text for part in parts)
                 text = row.spelling.spell(parameters, texts)
-                return _Text(f"float({text})" if all(map(_constant, operands)) else text, axes)
+                return Text(f"float({text})" if all(map(_constant, operands)) else text, axes)
             case plan.Perform(name, operands, axes):
                 row = load_table()[name]
                 assert isinstance(row, Operation)
                 self.scipy |= row.spelling.scipy
                 parts = [self.arranged(self.emit(o, o.axes), o.axes) for o in operands]
                 parameters = tuple(p.name for p in row.parameters)[: len(parts)]
-                return _Text(row.spelling.spell(parameters, tuple(p.text for p in parts)), axes)
+                return Text(row.spelling.spell(parameters, tuple(p.text for p in parts)), axes)
             case plan.Condition(form, op, axes):
                 axes = _ordered(axes, want)
-                return _Text(f"({self._affine(form, axes)} {op} 0)", axes)
+                return Text(f"({self.affine(form, axes)} {op} 0)", axes)
             case plan.Select():
                 return self._select(value, want)
             case plan.Cast(base, _):
                 self.typed = True
                 inner = self.emit(base, want)
-                return _Text(f"{inner.within(ATOM)}.astype({self.dtype})", inner.axes)
+                return Text(f"{inner.within(ATOM)}.astype({self.dtype})", inner.axes)
 
-    def _operands(self, parts: Sequence[Expr], axes: Axes) -> list[_Text]:
+    def _operands(self, parts: Sequence[Expr], axes: Axes) -> list[Text]:
         """The parts, ready to be broadcast against each other; one of them spans all axes or nobody does."""
         return [self.spread(self.emit(part, axes), axes) for part in parts]
 
-    def _literal(self, value: plan.Literal) -> _Text:
+    def _literal(self, value: plan.Literal) -> Text:
         if isinstance(value.value, Size):
             if value.power == 1:
-                return _Text(self.size(value.value), (), _level(value.value))
-            return _Text(f"{self.size(value.value, ATOM)}**{_number(value.power)}", (), POWER)
+                return Text(self.size(value.value), (), level_of(value.value))
+            return Text(f"{self.size(value.value, ATOM)}**{_number(value.power)}", (), POWER)
         text = _number(value.value)
         if value.power != 1:
-            return _Text(f"{text}**{_number(value.power)}", (), POWER)
-        return _Text(text, (), SIGN if text.startswith("-") else PRODUCT if "/" in text else ATOM)
+            return Text(f"{text}**{_number(value.power)}", (), POWER)
+        return Text(text, (), SIGN if text.startswith("-") else PRODUCT if "/" in text else ATOM)
 
-    def _add(self, terms: Sequence[tuple[int, Expr]], axes: Axes) -> _Text:
+    def _add(self, terms: Sequence[tuple[int, Expr]], axes: Axes) -> Text:
         if len(terms) == 1:
             sign, value = terms[0]
             inner = self.emit(value, axes)
-            return inner if sign > 0 else _Text(f"-{inner.within(PRODUCT)}", inner.axes, SIGN)
+            return inner if sign > 0 else Text(f"-{inner.within(PRODUCT)}", inner.axes, SIGN)
         text = ""
         for sign, value in terms:
             part = self.spread(self.emit(value, axes), axes)
@@ -322,9 +307,9 @@ class _Writer:
                 text = part.text if sign > 0 else f"-{part.within(PRODUCT)}"
             else:
                 text += f" + {part.text}" if sign > 0 else f" - {part.within(PRODUCT)}"
-        return _Text(text, axes, SUM)
+        return Text(text, axes, SUM)
 
-    def _contract(self, value: plan.Contract, want: Axes) -> _Text:
+    def _contract(self, value: plan.Contract, want: Axes) -> Text:
         left, right = value.left, value.right
         shared = [n for n in left.axes if n in right.axes]
         summed = tuple(n for n in shared if n not in value.axes)
@@ -339,51 +324,38 @@ class _Writer:
         if matrix and (not batch or (len(rows) == 1 and len(columns) == 1)):
             a = self.arranged(self.emit(left, batch + rows + summed), batch + rows + summed)
             b = self.arranged(self.emit(right, batch + summed + columns), batch + summed + columns)
-            return _Text(f"{a.within(MATMUL)} @ {b.within(POWER)}", batch + rows + columns, MATMUL)
+            return Text(f"{a.within(MATMUL)} @ {b.within(POWER)}", batch + rows + columns, MATMUL)
         if not batch and not rows and not columns:
             a = self.emit(left, summed)
             b = self.arranged(self.emit(right, a.axes), a.axes)
-            return _Text(f"np.vdot({a.text}, {b.text})", ())
+            return Text(f"np.vdot({a.text}, {b.text})", ())
         if not batch:
             a, b = self.emit(left, rows + summed), self.emit(right, summed + columns)
             places = ([a.axes.index(n) for n in summed], [b.axes.index(n) for n in summed])
             axes = tuple(n for n in a.axes if n in rows) + tuple(n for n in b.axes if n in columns)
-            return _Text(f"np.tensordot({a.text}, {b.text}, axes={places})", axes)
+            return Text(f"np.tensordot({a.text}, {b.text}, axes={places})", axes)
         a, b = self.emit(left, ()), self.emit(right, ())
         axes = _ordered(batch + rows + columns, want)
-        return self._einsum([a, b], axes)
+        return self.einsum([a, b], axes)
 
-    def _einsum(self, parts: Sequence[_Text], axes: Axes, repeated: Sequence[Axes] | None = None) -> _Text:
-        labels = list(dict.fromkeys(n for part in repeated or [p.axes for p in parts] for n in part))
-        letter: dict[Label, str] = {}
-        free = [one for one in LETTERS if one not in {n.name for n in labels}]
-        for n in labels:
-            if n.name and len(n.name) == 1 and n.name.isascii() and n.name not in letter.values():
-                letter[n] = n.name
-            else:
-                letter[n] = free.pop(0)
-        inputs = ",".join("".join(letter[n] for n in part) for part in repeated or [p.axes for p in parts])
-        output = "".join(letter[n] for n in axes)
-        return _Text(f'np.einsum("{inputs}->{output}", {", ".join(p.text for p in parts)})', axes)
-
-    def _fold(self, op: str, base: Expr, axes: Axes, want: Axes) -> _Text:
+    def _fold(self, op: str, base: Expr, axes: Axes, want: Axes) -> Text:
         inner = self.emit(base, want)
         gone = [k for k, label in enumerate(inner.axes) if label not in axes]
         kept = tuple(label for label in inner.axes if label in axes)
         where = gone[0] if len(gone) == 1 else tuple(gone)
         if op == "logsumexp":
             self.helpers.add("_logsumexp")
-            return _Text(f"_logsumexp({inner.text}, axis={where})", kept)
+            return Text(f"_logsumexp({inner.text}, axis={where})", kept)
         if not kept:
-            return _Text(f"np.{op}({inner.text})", ())
-        return _Text(f"np.{op}({inner.text}, axis={where})", kept)
+            return Text(f"np.{op}({inner.text})", ())
+        return Text(f"np.{op}({inner.text}, axis={where})", kept)
 
-    def _select(self, value: plan.Select, want: Axes) -> _Text:
+    def _select(self, value: plan.Select, want: Axes) -> Text:
         axes = _ordered(value.axes, want)
         conditions = self._operands([c for c, _ in value.conditions], axes)
         (inner,) = self._operands([value.value], axes)
         if len(conditions) == 1 and not value.conditions[0][1]:
-            return _Text(f"np.where({conditions[0].text}, {value.otherwise}, {inner.text})", axes)
+            return Text(f"np.where({conditions[0].text}, {value.otherwise}, {inner.text})", axes)
         tests = [
             test.text if holds else f"np.logical_not({test.text})"
             for test, (_, holds) in zip(conditions, value.conditions, strict=True)
@@ -391,104 +363,7 @@ class _Writer:
         whole = tests[0]
         for test in tests[1:]:
             whole = f"np.logical_and({whole}, {test})"
-        return _Text(f"np.where({whole}, {inner.text}, {value.otherwise})", axes)
-
-    # -- views ------------------------------------------------------------------------------------------
-
-    def _view(self, name: str, forms: Sequence[Form], shape: Sequence[AnySize]) -> _Text:
-        """A view with an axis for every label; all places are proved to be in bounds."""
-        if all(len(form.coefficients) <= 1 for form in forms):
-            items = [self._slice(form, size) for form, size in zip(forms, shape, strict=True)]
-            backwards = any(item.endswith("[::-1]") for item in items)
-            while items and items[-1] == ":":
-                items.pop()
-            text = name
-            if items:
-                text += f"[{', '.join(item.removesuffix('[::-1]') for item in items)}]"
-            labels = tuple(form.labels[0] for form in forms if form.coefficients)
-            if backwards:
-                turned = [
-                    "::-1" if f.coefficients[0][1] == -1 or _negative(f.coefficients[0][1]) else ":"
-                    for f in forms
-                    if f.coefficients
-                ]
-                text += f"[{', '.join(turned)}]"
-            if len(set(labels)) == len(labels):
-                return _Text(text, labels)
-            axes = tuple(dict.fromkeys(labels))
-            return self._einsum([_Text(text, labels)], axes, [labels])
-        self.helpers.add("_strided")
-        axes = tuple(dict.fromkeys(n for form in forms for n in form.labels))
-        start = _tuple(self.size(form.constant) for form in forms)
-        steps = _tuple(_tuple(self.size(dict(f.coefficients).get(n, 0)) for f in forms) for n in axes)
-        return _Text(f"_strided({name}, {start}, {self._shape([n.size for n in axes])}, {steps})", axes)
-
-    def _slice(self, form: Form, size: AnySize) -> str:
-        if not form.coefficients:
-            return self.size(form.constant)
-        ((label, c),) = form.coefficients
-        start = form.constant
-        if c == 1:
-            if start == 0 and label.size == size:
-                return ":"
-            stop = start + label.size
-            return f"{self.size(start) if start != 0 else ''}:{'' if stop == size else self.size(stop)}"
-        if _negative(c):
-            low, stop = start + c * (label.size - 1), start + 1
-            step = "" if c == -1 else f":{self.size(-c)}"
-            whole = low == 0 and stop == size
-            head = "" if low == 0 else self.size(low)
-            return f"{head}:{'' if whole or stop == size else self.size(stop)}{step}[::-1]"
-        stop = start + c * label.size
-        return f"{self.size(start) if start != 0 else ''}:{self.size(stop)}:{self.size(c)}"
-
-    def _gather(self, name: str, forms: Sequence[Form], shape: Sequence[AnySize]) -> _Text:
-        axes = tuple(dict.fromkeys(n for form in forms for n in form.labels))
-        return _Text(f"{name}[{', '.join(self._places(forms, shape, axes, clip=True))}]", axes)
-
-    def _places(self, forms: Sequence[Form], shape: Sequence[AnySize], axes: Axes, clip: bool) -> list[str]:
-        places = []
-        for form, size in zip(forms, shape, strict=True):
-            text = self._affine(form, axes)
-            if clip and not form.within(size):
-                text = f"np.clip({text}, 0, {self.size(size - 1)})"
-            places.append(text)
-        return places
-
-    def _affine(self, form: Form, axes: Axes) -> str:
-        """The values of a form as an array over the axes."""
-        text = ""
-        for label, c in form.coefficients:
-            after = len(axes) - axes.index(label) - 1
-            part = f"np.arange({self.size(label.size)})" + (f"[:{', None' * after}]" if after else "")
-            sign, factor = ("-", -c) if _negative(c) else ("+", c)
-            if factor != 1:
-                part = f"{self.size(factor, ATOM)}*{part}"
-            text += f" {sign} {part}" if text else f"-{part}" if sign == "-" else part
-        if form.constant != 0 or not text:
-            if isinstance(form.constant, int) and form.constant < 0 and text:
-                text += f" - {-form.constant}"
-            else:
-                text += (" + " if text else "") + self.size(form.constant, PRODUCT)
-        return text
-
-
-def _tuple(items: Iterable[str]) -> str:
-    """The text of a tuple of these items."""
-    texts = list(items)
-    return f"({', '.join(texts)}{',' * (len(texts) == 1)})"
-
-
-def _level(size: Size) -> int:
-    """How tightly the text of a size binds."""
-    (monomial, c), *more = size.terms
-    if more:
-        return SUM
-    return ATOM if c == 1 and len(monomial) == 1 and isinstance(monomial[0], str) else PRODUCT
-
-
-def _negative(c: AnySize) -> bool:
-    return c < 0 if isinstance(c, int) else c.terms[0][1] < 0
+        return Text(f"np.where({whole}, {inner.text}, {value.otherwise})", axes)
 
 
 def _ordered(axes: Axes, want: Axes) -> Axes:

@@ -14,6 +14,20 @@ def _strided(a, start, shape, steps):
     corner = a[tuple(slice(s, None) for s in start)]
     return np.lib.stride_tricks.as_strided(corner, shape, strides)
 ''',
+    "_gather": '''
+def _gather(a, *places):
+    """a[places]; a place outside is read at the nearest inside, for a condition to throw away."""
+    if a.size == 0:
+        return np.zeros(np.broadcast_shapes(*map(np.shape, places)), a.dtype)
+    return a[tuple(np.clip(place, 0, size - 1) for place, size in zip(places, a.shape))]
+''',
+    "_scatter": '''
+def _scatter(a, value, *places):
+    """a[places] += value, adding up where places meet; the value of a place outside is 0."""
+    if a.size:
+        places = tuple(np.clip(place, 0, size - 1) for place, size in zip(places, a.shape))
+        np.add.at(a, places, value)
+''',
     "_logsumexp": '''
 def _logsumexp(a, axis):
     """log(sum(exp(a))) along the axis (or axes), with the largest entry taken out."""

@@ -1,0 +1,212 @@
+"""A product as an expression: entries read as views, conditions selected, the rest contracted in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from einsumdiff import plan
+from einsumdiff.contract import along, order
+from einsumdiff.nodes import (
+    Array,
+    Call,
+    Constant,
+    Definition,
+    Entry,
+    Extent,
+    Form,
+    Guard,
+    Label,
+    Mask,
+    Number,
+    Product,
+    factor_labels,
+)
+from einsumdiff.plan import Expr
+from einsumdiff.table import Function, load_table
+
+_Side = tuple[Expr, int]  # an operand, and whether it stands above (1) or below (-1) the fraction bar
+
+
+@dataclass(slots=True)
+class Products:
+    """Reads arrays by the names of their variables, or in place: `inline` has an expression for some
+    arrays, over the labels in `layout`."""
+
+    names: dict[Array, str] = field(default_factory=dict)
+    inline: dict[Array, Expr] = field(default_factory=dict)
+    layout: dict[Array, tuple[Label, ...]] = field(default_factory=dict)
+
+    def product(self, one: Product, trusted: bool = False) -> Expr:
+        """A product over its free labels; what it sums is contracted pair by pair."""
+        factors = list(one.factors)
+        conditions = [f for f in factors if isinstance(f, Guard | Mask)]
+        scalar: list[_Side] = []
+        operands: list[_Side] = []
+        for f in factors:
+            match f:
+                case Extent(size, power):
+                    side = 1 if power > 0 else -1
+                    scalar.append((plan.Literal(size, side * power), side))
+                case Entry():
+                    value, power = self._powered(f, trusted, bool(conditions))
+                    (operands if value.axes else scalar).append((value, power))
+        if conditions:
+            operands = self._conditioned(conditions, operands, scalar, one)
+        value = self._contracted(operands, one.bound)
+        return self._scaled(value, one.coefficient, scalar)
+
+    def _powered(self, entry: Entry, trusted: bool, guarded: bool) -> tuple[Expr, int]:
+        """The base of an entry to a positive power, and on which side of the fraction it stands."""
+        value = self.entry(entry, trusted=trusted, guarded=guarded)
+        power = entry.power
+        side = 1 if power > 0 else -1
+        if abs(power) != 1:
+            value = plan.Power(value, side * power, value.axes)
+        return value, side
+
+    def _conditioned(
+        self,
+        conditions: Sequence[Guard | Mask],
+        operands: list[_Side],
+        scalar: list[_Side],
+        one: Product,
+    ) -> list[_Side]:
+        """Whatever shares a summed label with a condition, or has only its labels, is selected by it."""
+        tests = tuple(
+            (self.condition(f), True) if isinstance(f, Guard) else (self.mask(f), f.holds) for f in conditions
+        )
+        bound = set(one.bound)
+        labels = {n for f in conditions for n in factor_labels(f)}
+        if labels & bound:
+            inside = [o for o in operands if set(o[0].axes) & labels or not set(o[0].axes) & bound]
+            outside = [o for o in operands if o not in inside]
+        else:
+            inside, outside = operands, []
+        joint = set(plan.union([v for v, _ in inside])) | labels
+        summed = [n for n in one.bound if n in joint and n not in labels]
+        summed = [n for n in summed if not any(n in v.axes for v, _ in outside)]
+        inner = self._contracted(inside, summed)
+        inner = self._scaled(inner, 1, scalar)
+        scalar.clear()
+        chosen = plan.Select(tests, inner, 0, plan.union([inner, *(c for c, _ in tests)]))
+        return [(chosen, 1), *outside]
+
+    def _contracted(self, operands: list[_Side], bound: Sequence[Label]) -> Expr:
+        if not operands:
+            return plan.Literal(1)
+        summed = set(bound)
+        count: dict[Label, int] = {}
+        for value, _ in operands:
+            for label in value.axes:
+                count[label] = count.get(label, 0) + 1
+        ready: list[_Side] = []
+        for value, side in operands:
+            alone = [n for n in value.axes if n in summed and count[n] == 1]
+            if (alone and len(operands) > 1) or (alone and side < 0):
+                if side < 0:
+                    value, side = plan.Divide(plan.Literal(1), value, value.axes), 1
+                value = plan.Fold("sum", value, tuple(n for n in value.axes if n not in alone))
+            ready.append((value, side))
+        sets = [frozenset(value.axes) for value, _ in ready]
+        final = frozenset(n for s in sets for n in s) - summed
+        path = order(sets, final)
+        live_count: dict[Label, int] = {}
+        for s in sets:
+            for n in s:
+                live_count[n] = live_count.get(n, 0) + 1
+
+        def pair(a: _Side, b: _Side) -> _Side:
+            done = [n for n in a[0].axes if n in b[0].axes and n in summed and live_count[n] == 2]
+            for n in a[0].axes:
+                if n in b[0].axes:
+                    live_count[n] -= 1
+            return self._pair(a, b, set(done))
+
+        value, side = along(path, lambda k: ready[k], pair)
+        if side < 0:
+            value = plan.Divide(plan.Literal(1), value, value.axes)
+        rest = tuple(n for n in value.axes if n not in summed)
+        return value if len(rest) == len(value.axes) else plan.Fold("sum", value, rest)
+
+    @staticmethod
+    def _pair(a: _Side, b: _Side, done: set[Label]) -> _Side:
+        (left, p), (right, q) = a, b
+        if not done:
+            axes = plan.union([left, right])
+            if p == q:
+                return plan.Multiply(left, right, axes), p
+            return (plan.Divide(left, right, axes) if p > 0 else plan.Divide(right, left, axes)), 1
+        if p < 0:
+            left = plan.Divide(plan.Literal(1), left, left.axes)
+        if q < 0:
+            right = plan.Divide(plan.Literal(1), right, right.axes)
+        axes = tuple(n for n in plan.union([left, right]) if n not in done)
+        return plan.Contract(left, right, axes), 1
+
+    @staticmethod
+    def _scaled(value: Expr, coefficient: Number, scalar: list[_Side]) -> Expr:
+        """The value times a number and scalars, the scalars first as they are cheap."""
+        above: list[Expr] = [s for s, side in scalar if side > 0]
+        below: list[Expr] = [s for s, side in scalar if side < 0]
+        if isinstance(coefficient, Fraction):
+            if abs(coefficient.numerator) != 1:
+                above.insert(0, plan.Literal(abs(coefficient.numerator)))
+            below.insert(0, plan.Literal(coefficient.denominator))
+        elif coefficient not in (1, -1) or isinstance(coefficient, float):
+            above.insert(0, plan.Literal(abs(coefficient)))
+        if not isinstance(value, plan.Literal) or value.value != 1:
+            above.append(value)
+        result: Expr | None = None
+        for part in above:
+            result = part if result is None else plan.Multiply(result, part, plan.union([result, part]))
+        if result is None:
+            result = plan.Literal(1)
+        for part in below:
+            result = plan.Divide(result, part, result.axes)
+        if coefficient < 0:
+            result = plan.Add(((-1, result),), result.axes)
+        return result
+
+    # -- entries ------------------------------------------------------------------------------------------
+
+    def entry(self, e: Entry, number: bool = True, trusted: bool = False, guarded: bool = False) -> Expr:
+        """The base of an entry as an expression over its labels; with `number`, a boolean is cast."""
+        array = e.array
+        if isinstance(array, Constant):
+            return plan.Named(array.name)
+        value = self._view(array, e.forms, trusted, guarded)
+        return plan.Cast(value, value.axes) if number and _boolean(array) else value
+
+    def _view(self, array: Array, forms: tuple[Form, ...], trusted: bool, guarded: bool) -> Expr:
+        labels = [form.label for form in forms]
+        distinct = None not in labels and len(set(labels)) == len(labels)
+        whole = distinct and all(
+            label is not None and label.size == size for label, size in zip(labels, array.shape, strict=True)
+        )
+        if whole:
+            axes = tuple(label for label in labels if label is not None)
+            inner = self.inline.get(array)
+            if inner is not None:
+                return plan.relabelled(inner, dict(zip(self.layout[array], axes, strict=True)))
+            return plan.Load(self.names[array], axes)
+        axes = tuple(dict.fromkeys(n for form in forms for n in form.labels))
+        proved = trusted or all(form.within(size) for form, size in zip(forms, array.shape, strict=True))
+        assert proved or guarded, f"{array.name}{list(forms)} may be out of bounds"
+        return plan.View(self.names[array], forms, array.shape, axes, proved)
+
+    def mask(self, mask: Mask) -> Expr:
+        """The condition of a mask, as a boolean or a number."""
+        return self._view(mask.array, mask.forms, False, True)
+
+    @staticmethod
+    def condition(guard: Guard) -> Expr:
+        return plan.Condition(guard.form, guard.op, guard.form.labels)
+
+
+def _boolean(array: Array) -> bool:
+    if not isinstance(array, Definition) or not isinstance(array.body, Call):
+        return False
+    row = load_table()[array.body.function]
+    return isinstance(row, Function) and row.boolean

@@ -1,0 +1,186 @@
+"""Text of views in NumPy: slices, diagonals, windows, and gathers where no view can be proved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from einsumdiff.nodes import Form, Label
+from einsumdiff.sizes import AnySize, Size, names
+
+ATOM, POWER, SIGN, MATMUL, PRODUCT, SUM = range(6)
+LETTERS = "ijklmnpqrstuvwxyzabcdefghoIJKLMNPQRSTUVWXYZABCDEFGHO"
+
+Axes = tuple[Label, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An expression as text, the labels of its axes in order, and how tightly it binds."""
+
+    text: str
+    axes: Axes
+    level: int = ATOM
+
+    def within(self, level: int) -> str:
+        """The text, in brackets if it binds less tightly than that."""
+        return f"({self.text})" if self.level > level else self.text
+
+    @property
+    def factor(self) -> str:
+        """The text as the left operand of `*` or `/`: `@` binds no tighter, but reads as if it did."""
+        return f"({self.text})" if self.level in (MATMUL, SUM) else self.text
+
+
+class Views:
+    """Writes views, and notes which sizes and helpers the text needs."""
+
+    def __init__(self) -> None:
+        self.sizes: set[str] = set()
+        self.helpers: set[str] = set()
+        self.loops: set[str] = set()
+
+    def size(self, size: AnySize, level: int = SUM) -> str:
+        if isinstance(size, int):
+            return str(size) if size >= 0 or level >= SIGN else f"({size})"
+        self.sizes.update(name for name in names(size) if name not in self.loops)
+        return f"({size})" if level_of(size) > level else str(size)
+
+    def shape(self, shape: Sequence[AnySize]) -> str:
+        return tuple_of(self.size(s) for s in shape)
+
+    def einsum(self, parts: Sequence[Text], axes: Axes, repeated: Sequence[Axes] | None = None) -> Text:
+        labels = list(dict.fromkeys(n for part in repeated or [p.axes for p in parts] for n in part))
+        letter: dict[Label, str] = {}
+        free = [one for one in LETTERS if one not in {n.name for n in labels}]
+        for n in labels:
+            if n.name and len(n.name) == 1 and n.name.isascii() and n.name not in letter.values():
+                letter[n] = n.name
+            else:
+                letter[n] = free.pop(0)
+        inputs = ",".join("".join(letter[n] for n in part) for part in repeated or [p.axes for p in parts])
+        output = "".join(letter[n] for n in axes)
+        return Text(f'np.einsum("{inputs}->{output}", {", ".join(p.text for p in parts)})', axes)
+
+    # -- views ------------------------------------------------------------------------------------------
+
+    def view(self, name: str, forms: Sequence[Form], shape: Sequence[AnySize]) -> Text:
+        """A view with an axis for every label; all places are proved to be in bounds."""
+        if all(len(form.coefficients) <= 1 for form in forms):
+            items = [self._slice(form, size) for form, size in zip(forms, shape, strict=True)]
+            backwards = any(item.endswith("[::-1]") for item in items)
+            while items and items[-1] == ":":
+                items.pop()
+            text = name
+            if items:
+                text += f"[{', '.join(item.removesuffix('[::-1]') for item in items)}]"
+            labels = tuple(form.labels[0] for form in forms if form.coefficients)
+            if backwards:
+                turned = [
+                    "::-1" if f.coefficients[0][1] == -1 or negative(f.coefficients[0][1]) else ":"
+                    for f in forms
+                    if f.coefficients
+                ]
+                text += f"[{', '.join(turned)}]"
+            if len(set(labels)) == len(labels):
+                return Text(text, labels)
+            axes = tuple(dict.fromkeys(labels))
+            return self.einsum([Text(text, labels)], axes, [labels])
+        self.helpers.add("_strided")
+        axes = tuple(dict.fromkeys(n for form in forms for n in form.labels))
+        start = tuple_of(self.size(form.constant) for form in forms)
+        steps = tuple_of(tuple_of(self.size(dict(f.coefficients).get(n, 0)) for f in forms) for n in axes)
+        return Text(f"_strided({name}, {start}, {self.shape([n.size for n in axes])}, {steps})", axes)
+
+    def _slice(self, form: Form, size: AnySize) -> str:
+        if not form.coefficients:
+            return self.size(form.constant)
+        ((label, c),) = form.coefficients
+        start = form.constant
+        if c == 1:
+            if start == 0 and label.size == size:
+                return ":"
+            stop = start + label.size
+            return f"{self.size(start) if start != 0 else ''}:{'' if stop == size else self.size(stop)}"
+        if negative(c):
+            low, stop = start + c * (label.size - 1), start + 1
+            step = "" if c == -1 else f":{self.size(-c)}"
+            whole = low == 0 and stop == size
+            head = "" if low == 0 else self.size(low)
+            return f"{head}:{'' if whole or stop == size else self.size(stop)}{step}[::-1]"
+        stop = start + c * label.size
+        return f"{self.size(start) if start != 0 else ''}:{self.size(stop)}:{self.size(c)}"
+
+    def gather(self, name: str, forms: Sequence[Form]) -> Text:
+        """The entries at places that are not all proved to be in bounds."""
+        self.helpers.add("_gather")
+        axes = tuple(dict.fromkeys(n for form in forms for n in form.labels))
+        places = ", ".join(self.affine(form, axes) for form in forms)
+        return Text(f"_gather({name}, {places})", axes)
+
+    def affine(self, form: Form, axes: Axes) -> str:
+        """The values of a form as an array over the axes."""
+        text = ""
+        for label, c in form.coefficients:
+            after = len(axes) - axes.index(label) - 1
+            part = f"np.arange({self.size(label.size)})" + (f"[:{', None' * after}]" if after else "")
+            sign, factor = ("-", -c) if negative(c) else ("+", c)
+            if factor != 1:
+                part = f"{self.size(factor, ATOM)}*{part}"
+            text += f" {sign} {part}" if text else f"-{part}" if sign == "-" else part
+        if form.constant != 0 or not text:
+            if isinstance(form.constant, int) and form.constant < 0 and text:
+                text += f" - {-form.constant}"
+            else:
+                text += (" + " if text else "") + self.size(form.constant, PRODUCT)
+        return text
+
+
+def tuple_of(items: Iterable[str]) -> str:
+    """The text of a tuple of these items."""
+    texts = list(items)
+    return f"({', '.join(texts)}{',' * (len(texts) == 1)})"
+
+
+def level_of(size: Size) -> int:
+    """How tightly the text of a size binds."""
+    (monomial, c), *more = size.terms
+    if more:
+        return SUM
+    return ATOM if c == 1 and len(monomial) == 1 and isinstance(monomial[0], str) else PRODUCT
+
+
+def negative(c: AnySize) -> bool:
+    return c < 0 if isinstance(c, int) else c.terms[0][1] < 0
+
+
+def wrapped(line: str, width: int = 96) -> list[str]:
+    """A statement in lines of at most that width where operators between brackets allow it.
+
+    It breaks after the value's `=` and before operators of the outermost level.
+    """
+    if len(line) <= width:
+        return [line]
+    indent = len(line) - len(line.lstrip())
+    start = next(
+        (k for k in range(len(line) - 2) if line[k : k + 3] == " = " or line[k : k + 4] == " += "), -1
+    )
+    if start < 0:
+        return [line]
+    start = line.index("= ", start) + 2
+    head, value = line[:start], line[start:]
+    pieces, depth, begin = [], 0, 0
+    for k, character in enumerate(value):
+        depth += (character in "([{") - (character in ")]}")
+        if depth == 0 and k > begin and value[k : k + 3] in (" + ", " - ", " @ "):
+            pieces.append(value[begin:k])
+            begin = k + 1
+    pieces.append(value[begin:])
+    if len(pieces) == 1:
+        return [line]
+    lines = [""]
+    for piece in pieces:
+        if lines[-1] and len(lines[-1]) + len(piece) + 1 > width - indent - 4:
+            lines.append("")
+        lines[-1] += f" {piece}" if lines[-1] else piece
+    return [f"{head}(", *(" " * (indent + 4) + text for text in lines), " " * indent + ")"]
