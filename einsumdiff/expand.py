@@ -1,177 +1,153 @@
-"""Rows of the table as values: scalar expressions of the rules, and stated derivatives.
+"""What the rows of the table state about derivatives, as values with open labels.
 
-`instantiate` is the meaning of a rule's expression over scalars, `1 - tanh(x)**2` with `x` bound. The
-operators here serve programs too, where the values have axes: they broadcast as NumPy does.
+`instantiate` is the meaning of a scalar expression of a rule, `1 - tanh(x)**2` with `x` bound;
+`instantiate_operation` that of a stated derivative in indices, `-inv(A)[..., i, m]*inv(A)[..., n, j]`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from einsumdiff import tree
-from einsumdiff.errors import NameFault, RankFault
-from einsumdiff.nodes import Definition, Form, Number, Operate, add_numbers, bare
-from einsumdiff.program import Builder, Value, number
-from einsumdiff.sizes import as_fraction
-from einsumdiff.table import Definition as Meaning
-from einsumdiff.table import Function, NamedNumber, Operation, load_table
+from einsumdiff.einstein import Places
+from einsumdiff.errors import Unsupported
+from einsumdiff.expression import Index, Node, Parameter
+from einsumdiff.nodes import Definition, Entry, Form, Label, Operate, bare, constant_form
+from einsumdiff.operations import RuleReader, rules_of
+from einsumdiff.program import Builder, Value, read
+from einsumdiff.resolve import ELLIPSIS, RuleNames
+from einsumdiff.rows import Operation, Stated
+from einsumdiff.scalars import instantiate
+from einsumdiff.table import load_table
+from einsumdiff.values import Operand, Scope, value
 
-if TYPE_CHECKING:
-    from einsumdiff.tree import Tree
+__all__ = ["instantiate", "instantiate_operation"]
 
 
-def instantiate(node: Tree, bindings: Mapping[str, Value], builder: Builder) -> Value:
-    """The value of a rule's expression, with its names bound.
+@dataclass(slots=True)
+class _Read:
+    """A stated derivative, read once: its expression, its letters, and the operations in it."""
 
-    Parameters
-    ----------
-    node : numbers, names, operators, comparisons and calls of scalar rows.
-    bindings : a value for each name that is not a constant of the table.
-    builder : where definitions go.
+    body: Node
+    letters: dict[str, Index]
+    operations: dict[str, Operation] = field(default_factory=dict)
+
+
+class _StatedReader(RuleReader):
+    """Reads `inv(A)[..., i, m]` as an access of a parameter that is called `inv`."""
+
+    operations: dict[str, Operation]
+
+    def read(self, node: tree.Tree, indexed: bool) -> Node:
+        if isinstance(node, tree.Apply):
+            row = load_table().get(node.function)
+            if isinstance(row, Operation):
+                self.operations[row.name] = row
+                return Parameter(node.span, row.name)
+        return RuleReader.read(self, node, indexed)
+
+
+_stated: dict[int, tuple[Stated, _Read]] = {}
+
+
+def _read(row: Operation, stated: Stated) -> _Read:
+    found = _stated.get(id(stated))
+    if found is None:
+        assert stated.value is not None
+        letters = dict(rules_of(row)[0].letters)
+        reader = _StatedReader(RuleNames(lambda name: Parameter(name.span, name.name), letters))
+        reader.operations = {}
+        body = reader.read(stated.value, True)
+        left = [*letters.values()] if not stated.items else [
+            index for name, index in letters.items() if name in {*_names(row), *_own(stated), ELLIPSIS}
+        ]
+        Places().bind(body, left)
+        found = _stated.setdefault(id(stated), (stated, _Read(body, letters, reader.operations)))
+    return found[1]
+
+
+def _own(stated: Stated) -> list[str]:
+    return [item.name for item in stated.items if isinstance(item, tree.Name)]
+
+
+def _names(row: Operation) -> list[str]:
+    return [item.name for item in row.axes if isinstance(item, tree.Name)]
+
+
+def instantiate_operation(
+    definition: Definition, body: Operate, k: int, builder: Builder
+) -> tuple[Value, tuple[Form, ...]]:
+    """The stated derivative of an operation in its operand `k`.
+
+    Returns
+    -------
+    The derivative, with the labels of the operation's axes open, and those of the operand's axes, which
+    are the forms that come second.
+
+    Raises
+    ------
+    Unsupported, where the rule says `unknown`.
     """
-    match node:
-        case tree.Name(name):
-            bound = bindings.get(name)
-            return builder.constant(name) if bound is None else bound
-        case tree.Number(value):
-            return number(value)
-        case tree.Binary(op, left, right):
-            return binary(
-                op, instantiate(left, bindings, builder), instantiate(right, bindings, builder), builder
-            )
-        case tree.Unary(op, operand):
-            return unary(op, instantiate(operand, bindings, builder), builder)
-        case tree.Apply(function, args):
-            return elementwise(function, [instantiate(one, bindings, builder) for one in args], builder)
-        case tree.Constant(bool() as truth):
-            return number(int(truth))
-    raise AssertionError(f"not a scalar expression: {node.span.source}")
+    row = load_table()[body.operation]
+    assert isinstance(row, Operation)
+    parameter = row.parameters[k]
+    stated = row.partials[parameter.name]
+    if stated.value is None:
+        raise Unsupported(f"the derivative of {row.name} in {parameter.name} is not known")
+    rule = _read(row, stated)
+    pattern = rules_of(row)[0]
+    leading = len(body.axes) - len([index for index in pattern.axes if index.name != ELLIPSIS])
+    scope = Scope(builder)
+    batch, own = body.axes[:leading], body.axes[leading:]
+    scope.labels[rule.letters[ELLIPSIS]] = batch
+    for index, label in zip([i for i in pattern.axes if i.name != ELLIPSIS], own, strict=True):
+        scope.labels[rule.letters[index.name]] = (label,)
+    for entry, letters in zip(body.operands, pattern.patterns.values(), strict=True):
+        # letters that are summed get labels of their own there; here they only tell the size
+        plain = [index for index in letters if index.name != ELLIPSIS]
+        for index, size in zip(reversed(plain), reversed(entry.array.shape), strict=False):
+            scope.labels.setdefault(rule.letters[index.name], (Label(size),))
+    entry = body.operands[k]
+    new: list[Label] = []
+    for name, form in zip(_own(stated), entry.forms[len(entry.forms) - len(stated.items) :], strict=True):
+        (old,) = form.labels
+        new.append(old.fresh())
+        scope.labels[rule.letters[name]] = (new[-1],)
+    for one, place in zip(body.operands, pattern.patterns, strict=True):
+        count = len(one.forms)
+        scope.operands[place] = Operand(read(one.array), _places(pattern.patterns[place], count))
+    for name, other in rule.operations.items():
+        array = definition if name == row.name else _applied(other, body, builder)
+        scope.operands[name] = Operand(read(array), _places(rules_of(other)[0].axes, len(array.shape)))
+    forms = [*entry.forms[: len(entry.forms) - len(new)], *map(bare, new)]
+    forms = [
+        constant_form(0) if size == 1 else form for size, form in zip(entry.array.shape, forms, strict=True)
+    ]
+    return value(rule.body, scope), tuple(forms)
 
 
-# ------------------------------------------------------------------------------------------- operators
+def _places(pattern: tuple[Index, ...], count: int) -> tuple[tuple[int, int], ...]:
+    """For each axis, the item of the brackets that it belongs to, and which axis of that item it is."""
+    leading = count - sum(index.name != ELLIPSIS for index in pattern)
+    found: list[tuple[int, int]] = []
+    for place, index in enumerate(pattern):
+        found += [(place, n) for n in range(leading)] if index.name == ELLIPSIS else [(place, 0)]
+    return tuple(found)
 
 
-def add(values: Sequence[Value], builder: Builder) -> Value:
-    """The elementwise sum; numbers are added up."""
-    total: Number = 0
-    kept = []
-    for value in values:
-        constant = value.number
-        if constant is None:
-            kept.append(value)
-        else:
-            total = add_numbers(total, constant)
-    if not kept:
-        return number(total)
-    if total != 0 or (isinstance(total, float) and total != 0):
-        kept.append(number(total))
-    return kept[0] if len(kept) == 1 else builder.add(kept)
+def _applied(row: Operation, body: Operate, builder: Builder) -> Definition:
+    """Another operation of the same operands: `inv(A)` in the derivative of `det(A)`."""
+    pattern = rules_of(row)[0]
+    operand = body.operands[0]
+    letters = next(iter(pattern.patterns.values()))
+    labels = [Label(size) for size in operand.array.shape]
+    leading = len(labels) - sum(index.name != ELLIPSIS for index in letters)
+    named = dict(zip([i for i in letters if i.name != ELLIPSIS], labels[leading:], strict=True))
+    axes: list[Label] = []
+    for index in pattern.axes:
+        axes += labels[:leading] if index.name == ELLIPSIS else [named[index].fresh()]
+    entry = Entry(operand.array, tuple(bare(label) for label in labels))
+    new = Operate(row.name, tuple(axes), (entry,), tuple(labels[leading:]))
+    return builder.define_body(new, tuple(label.size for label in axes))
 
 
-def divide(a: Value, b: Value, builder: Builder) -> Value:
-    """`a/b`; exact for whole numbers and fractions."""
-    x, y = a.number, b.number
-    if x is not None and y is not None and y != 0:
-        if isinstance(x, float) or isinstance(y, float):
-            return number(float(x) / float(y))
-        return number(as_fraction(Fraction(x) / Fraction(y)))
-    return builder.multiply(a, builder.power(b, -1))
-
-
-def exact(value: Value) -> int | Fraction | None:
-    """The exact number that the value is: `0.5` is one half; None where it is not a number."""
-    constant = value.number
-    if isinstance(constant, float):
-        if constant in (float("inf"), -float("inf")) or constant != constant:
-            return None
-        return as_fraction(Fraction(repr(constant)))
-    return constant
-
-
-def power(base: Value, exponent: Value, builder: Builder) -> Value:
-    """`base**exponent`: a power of the algebra for an exact exponent, else the row `power`."""
-    constant = exact(exponent)
-    if constant is None:
-        return elementwise("power", [base, exponent], builder)
-    if base.number is not None and isinstance(base.number, int) and isinstance(constant, int):
-        if constant >= 0 or base.number != 0:
-            return number(as_fraction(Fraction(base.number) ** constant))
-    return builder.power(base, constant)
-
-
-def _subtract(a: Value, b: Value, builder: Builder) -> Value:
-    return add([a, builder.scale(b, -1)], builder)
-
-
-ARITHMETIC: Mapping[str, Callable[[Value, Value, Builder], Value]] = {
-    "+": lambda a, b, builder: add([a, b], builder),
-    "-": _subtract,
-    "*": lambda a, b, builder: builder.multiply(a, b),
-    "/": divide,
-    "**": power,
-}
-
-
-def binary(op: str, a: Value, b: Value, builder: Builder) -> Value:
-    """`a op b`, elementwise: arithmetic, or the row that has the operator (`<`, `%`)."""
-    known = ARITHMETIC.get(op)
-    if known is not None:
-        return known(a, b, builder)
-    return elementwise(load_table().operators[op], [a, b], builder)
-
-
-def unary(op: str, a: Value, builder: Builder) -> Value:
-    """`op a`."""
-    if op == "+":
-        return a
-    if op == "-":
-        return builder.scale(a, -1)
-    return elementwise(load_table().operators[op], [a], builder)
-
-
-# ------------------------------------------------------------------------------------------------ rows
-
-
-def elementwise(name: str, values: Sequence[Value], builder: Builder) -> Value:
-    """A scalar row (`fn`, or `def` without axes) applied to values that broadcast."""
-    row = load_table()[name]
-    match row:
-        case Function():
-            if len(values) < len(row.parameters):
-                values = [*values, *_defaults(row, len(values), builder)]
-            if row.mask:
-                return _choose(values, builder)
-            return builder.call(row.name, values)
-        case Meaning(cases=(case, *_)) if case.axes is None:
-            if len(values) < len(case.parameters):
-                values = [*values, *_defaults(row, len(values), builder)]
-            names = [parameter.name for parameter in case.parameters]
-            return instantiate(case.value, dict(zip(names, values, strict=True)), builder)
-    raise AssertionError(f"{name} is not a function of scalars")
-
-
-def is_scalar(name: str) -> bool:
-    """Whether the row of that name is applied elementwise."""
-    row = load_table().get(name)
-    return isinstance(row, Function) or (isinstance(row, Meaning) and row.cases[0].axes is None)
-
-
-def _defaults(row: Function | Meaning, given: int, builder: Builder) -> list[Value]:
-    parameters = row.parameters if isinstance(row, Function) else row.cases[0].parameters
-    found = []
-    for parameter in parameters[given:]:
-        assert parameter.default is not None, f"{row.name} lacks {parameter.name}"
-        found.append(instantiate(parameter.default, {}, builder))
-    return found
-
-
-def _choose(values: Sequence[Value], builder: Builder) -> Value:
-    condition, a, b = values
-    known = condition.number
-    if known is not None:
-        axes = builder.add([a, b, condition]).axes  # the shape that broadcasting gives
-        chosen = a if known else b
-        return chosen if chosen.axes == axes else builder.add([chosen, Value(axes, ())])
-    return builder.masked(condition, a, b)

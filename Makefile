@@ -1,0 +1,40 @@
+# Everything is set up here: a fresh machine needs Python 3.11 or newer, and nothing else.
+#   make demo          the main job on real arrays, and a classifier trained with a generated gradient
+#   make test          ruff, mypy --strict, the tests, the doctests
+#   make bench-quick   the benchmarks, at their smallest
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint bench-quick clean
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/python notebooks/demo.py
+
+test: lint
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench-quick: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/bench_derive.py --quick
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "einsumdiff needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	@touch $@ $(VENV)/demo.stamp
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,342 @@
+"""The arrays of a call: checked before any work is done.
+
+Sizes are solved from the shapes in the order of the inputs. What does not fit is said with the argument,
+the axis, the size that was expected and where that came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from einsumdiff.errors import NameFault, RankFault, ShapeFault, ValueFault, nearest
+from einsumdiff.nodes import (
+    Array,
+    Body,
+    Call,
+    Entry,
+    Extent,
+    Input,
+    Label,
+    Mask,
+    Operate,
+    Product,
+    Reduce,
+    Sum,
+    Term,
+    body_arrays,
+    factor_labels,
+)
+from einsumdiff.program import live
+from einsumdiff.sizes import AnySize, evaluate, names, substitute, symbol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class _Emptiness:
+    """A reduction that must not run over nothing."""
+
+    op: str
+    over: tuple[AnySize, ...]
+    kept: tuple[AnySize, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What a generated function takes, and how it is checked.
+
+    Parameters
+    ----------
+    inputs : all inputs, in order of appearance.
+    wrt : names that must be given as arrays of real floating-point numbers.
+    read : names of inputs that the function reads.
+    sizes : sizes that it uses; a size name in them must be known from some array.
+    whole : sizes that must not be negative, with what they are sizes of.
+    """
+
+    inputs: tuple[Input, ...]
+    wrt: frozenset[str]
+    read: frozenset[str]
+    sizes: tuple[str, ...]
+    whole: tuple[tuple[AnySize, str], ...]
+    reductions: tuple[_Emptiness, ...]
+
+    def __call__(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[np.ndarray[Any, Any]]:
+        """The arrays for all inputs in order; what was left out is a view of one zero.
+
+        Raises NameFault for an unknown argument, ValueFault for one that is missing or of a kind that
+        cannot be used, RankFault and ShapeFault for a shape that does not fit.
+        """
+        given = self._bind(args, kwargs)
+        arrays = {
+            one.name: self._convert(one.name, given[one.name]) for one in self.inputs if one.name in given
+        }
+        values = self._solve(arrays)
+        for size, what in self.whole:
+            if what and all(name in values for name in names(size)) and evaluate(size, values) < 0:
+                known = ", ".join(f"{name} = {values[name]}" for name in names(size))
+                raise ShapeFault(f"{what} has size {size} = {evaluate(size, values)}, for {known}")
+        for reduction in self.reductions:
+            self._not_over_nothing(reduction, values)
+        return [
+            arrays[one.name] if one.name in arrays else _stand_in(one.shape, values) for one in self.inputs
+        ]
+
+    # -- names ----------------------------------------------------------------------------------------
+
+    def _bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:
+        order = [one.name for one in self.inputs]
+        if len(args) > len(order):
+            raise ValueFault(
+                f"{len(args)} arrays are given, the function takes {len(order)}",
+                None,
+                f"pass {_listed(order)}",
+            )
+        given = dict(zip(order, args, strict=False))
+        for name, value in kwargs.items():
+            if name not in order:
+                near = nearest(name, order)
+                hint = f"did you mean {' or '.join(near)}?" if near else f"its inputs are {_listed(order)}"
+                raise NameFault(f"{name} is no input of the program", None, hint)
+            if name in given:
+                raise ValueFault(f"{name} is given twice, by position and by name", None, "give it once")
+            given[name] = value
+        missing = [name for name in order if name in self.read and name not in given]
+        if missing:
+            raise ValueFault(
+                f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} missing",
+                None,
+                "pass " + ", ".join(f"{name}=..." for name in missing),
+            )
+        return given
+
+    def _convert(self, name: str, value: object) -> np.ndarray[Any, Any]:
+        import numpy as np
+
+        typed = hasattr(value, "dtype")
+        try:
+            array = np.asarray(value)
+        except (ValueError, TypeError):
+            raise ValueFault(
+                f"{name} is not a rectangular array of numbers", None, "pass one array"
+            ) from None
+        kind = array.dtype.kind
+        if kind == "c":
+            raise ValueFault(
+                f"{name} is complex ({array.dtype}), derivatives are of real arrays",
+                None,
+                f"pass {name}.real",
+            )
+        if kind not in "fiub":
+            raise ValueFault(f"{name} is an array of {array.dtype}, not of numbers", None, "pass numbers")
+        if kind in "iub" and name in self.wrt and (typed or kind == "b"):
+            kinds = {"b": "booleans"}.get(kind, "integers")
+            raise ValueFault(
+                f"{name} is an array of {kinds} ({array.dtype}), and the derivative is in {name}",
+                None,
+                f"pass {name}.astype(float)" if typed else "pass floating-point numbers",
+            )
+        return array if kind == "f" else array.astype(np.float64)
+
+    # -- sizes ----------------------------------------------------------------------------------------
+
+    def _solve(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, int]:
+        """The value of every size name that the arrays tell."""
+        values: dict[str, int] = {}
+        origin: dict[str, str] = {}
+        later: list[tuple[str, int, AnySize, int]] = []
+        for one in self.inputs:
+            array = arrays.get(one.name)
+            if array is None:
+                continue
+            if array.ndim != len(one.shape):
+                expected = f"{_axes(len(one.shape))}: {shape_text(one.shape)}" if one.shape else "is a number"
+                raise RankFault(f"{one.name} has shape {array.shape}, expected {expected}")
+            for axis, (size, actual) in enumerate(zip(one.shape, array.shape, strict=True)):
+                name = next(names(size), None)
+                if name is not None and size == symbol(name) and name not in values:
+                    values[name], origin[name] = actual, f"axis {axis} of {one.name}"
+                else:
+                    later.append((one.name, axis, size, actual))
+        waiting = later
+        while waiting:
+            unsolved = []
+            for item in waiting:
+                name, axis, size, actual = item
+                unknown = [n for n in names(size) if n not in values]
+                if not unknown:
+                    _fit(name, axis, size, actual, values, origin)
+                elif len(unknown) == 1 and _solve_one(size, unknown[0], actual, values):
+                    origin[unknown[0]] = f"axis {axis} of {name}, which is {size}"
+                else:
+                    unsolved.append(item)
+            if len(unsolved) == len(waiting):
+                break
+            waiting = unsolved
+        for name in self.sizes:
+            if name not in values:
+                self._size_missing(name, arrays)
+        return values
+
+    def _size_missing(self, name: str, arrays: Mapping[str, object]) -> None:
+        for one in self.inputs:
+            if one.name not in arrays:
+                for axis, size in enumerate(one.shape):
+                    if name in names(size):
+                        raise ValueFault(
+                            f"{one.name} is missing: the size {name} is that of its axis {axis}",
+                            None,
+                            f"pass {one.name}=...",
+                        )
+        raise ShapeFault(f"the size {name} follows from no array", None, "give it a number in shapes=")
+
+    def _not_over_nothing(self, reduction: _Emptiness, values: Mapping[str, int]) -> None:
+        try:
+            over = [evaluate(size, values) for size in reduction.over]
+            kept = [evaluate(size, values) for size in reduction.kept]
+        except AssertionError:
+            return
+        if 0 in over and 0 not in kept:
+            raise ValueFault(f"{reduction.op} over nothing: an axis of size 0 has no {reduction.op}")
+
+
+def _fit(
+    name: str, axis: int, size: AnySize, actual: int, values: Mapping[str, int], origin: Mapping[str, str]
+) -> None:
+    expected = evaluate(size, values)
+    if expected == actual:
+        return
+    if isinstance(size, int):
+        raise ShapeFault(f"{name}: axis {axis} has size {actual}, expected {size}")
+    places = "; ".join(
+        origin[n] if size == symbol(n) else f"{n} = {values[n]}: {origin[n]}" for n in names(size)
+    )
+    raise ShapeFault(f"{name}: axis {axis} has size {actual}, expected {size} = {expected} ({places})")
+
+
+def _solve_one(size: AnySize, name: str, actual: int, values: dict[str, int]) -> bool:
+    """Solve a size that is linear in one unknown name for it."""
+    rest = substitute(size, {**values, name: 0})
+    one = substitute(size, {**values, name: 1})
+    two = substitute(size, {**values, name: 2})
+    if not (isinstance(rest, int) and isinstance(one, int) and isinstance(two, int)):
+        return False
+    slope = one - rest
+    if slope == 0 or two - one != slope or (actual - rest) % slope:
+        return False
+    value = (actual - rest) // slope
+    if substitute(size, {**values, name: value}) != actual:
+        return False
+    values[name] = value
+    return True
+
+
+def _stand_in(shape: Sequence[AnySize], values: Mapping[str, int]) -> np.ndarray[Any, Any]:
+    """Zeros of that shape in the memory of one, for an array that is not read."""
+    import numpy as np
+
+    sizes = [substitute(size, values) for size in shape]
+    return np.broadcast_to(
+        np.zeros(()), tuple(max(size, 0) if isinstance(size, int) else 1 for size in sizes)
+    )
+
+
+def _listed(items: Sequence[str]) -> str:
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items) or "nothing"
+
+
+def _axes(rank: int) -> str:
+    return "is 1 axis" if rank == 1 else f"are {rank} axes"
+
+
+def shape_text(shape: Sequence[AnySize]) -> str:
+    """`(m, n)`, `(n,)`, `()`."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+# ------------------------------------------------------------------------------------ what is needed
+
+
+def arguments(
+    inputs: tuple[Input, ...],
+    wrt: Iterable[Array],
+    terms: Iterable[Term],
+    roots: Iterable[Array],
+    shapes: Iterable[tuple[str, tuple[AnySize, ...]]],
+) -> Arguments:
+    """The checks for a function that computes these terms and definitions.
+
+    Parameters
+    ----------
+    roots : definitions that are computed, with all that they need.
+    shapes : the shapes of what is returned, with their names.
+    """
+    terms = list(terms)
+    needed = live([*roots, *(a for t in terms for a in _product_arrays(t.product))])
+    read: dict[Array, None] = {a: None for t in terms for a in _product_arrays(t.product)}
+    read.update((a, None) for a in roots)
+    sizes: dict[AnySize, str] = {}
+    for what, shape in shapes:
+        for axis, size in enumerate(shape):
+            sizes.setdefault(size, f"axis {axis} of {what}")
+    for term in terms:
+        _term_sizes(term, sizes)
+    reductions = []
+    for definition in needed:
+        read.update((a, None) for a in body_arrays(definition.body))
+        for axis, size in enumerate(definition.shape):
+            sizes.setdefault(size, f"axis {axis} of {definition.name}" if definition.name else "an axis")
+        reduction = _body_sizes(definition.body, sizes)
+        if reduction is not None:
+            reductions.append(reduction)
+    sized = dict.fromkeys(name for size in sizes for name in names(size))
+    names_read = frozenset(a.name for a in read if isinstance(a, Input))
+    plain = {symbol(name) for name in sized}
+    return Arguments(
+        inputs,
+        frozenset(a.name for a in wrt if isinstance(a, Input)),
+        names_read,
+        tuple(sized),
+        tuple((s, what) for s, what in sizes.items() if not isinstance(s, int) and s not in plain),
+        tuple(reductions),
+    )
+
+
+def _product_arrays(product: Product) -> list[Array]:
+    return [f.array for f in product.factors if isinstance(f, Entry | Mask)]
+
+
+def _label_sizes(labels: Iterable[Label], sizes: dict[AnySize, str]) -> None:
+    for label in labels:
+        sizes.setdefault(label.size, f"the range of {label.name}" if label.name else "a range")
+
+
+def _term_sizes(term: Term, sizes: dict[AnySize, str]) -> None:
+    for f in term.product.factors:
+        _label_sizes(factor_labels(f), sizes)
+        if isinstance(f, Extent):
+            for name in names(f.size):
+                sizes.setdefault(symbol(name), "")
+    _label_sizes(term.labels, sizes)
+    for form in term.axes:
+        for name in names(form.constant):
+            sizes.setdefault(symbol(name), "")
+
+
+def _body_sizes(body: Body, sizes: dict[AnySize, str]) -> _Emptiness | None:
+    match body:
+        case Sum(terms):
+            for term in terms:
+                _term_sizes(term, sizes)
+        case Call(_, axes, _):
+            _label_sizes(axes, sizes)
+        case Reduce(op, axes, bound, _, _):
+            _label_sizes((*axes, *bound), sizes)
+            if op != "prod":
+                return _Emptiness(op, tuple(b.size for b in bound), tuple(a.size for a in axes))
+        case Operate(_, axes, _, bound, _):
+            _label_sizes((*axes, *bound), sizes)
+    return None

@@ -1,0 +1,181 @@
+"""A derivative against central differences, entry by entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice, permutations
+from typing import TYPE_CHECKING, Any
+
+from einsumdiff.arguments import Arguments, arguments
+from einsumdiff.differentiate import Jacobian, differentiate, further
+from einsumdiff.errors import EinsumDiffError, ShapeFault
+from einsumdiff.meaning import Copier
+from einsumdiff.nodes import Array, Definition, Input
+from einsumdiff.program import Builder, Program
+from einsumdiff.sizes import evaluate, names
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Arrays = dict[str, np.ndarray[Any, Any]]
+
+STENCIL = ((1, 3 / 4), (2, -3 / 20), (3, 1 / 60))
+"""Central differences of sixth order: f'(x)*h is the sum of weight*(f(x + step*h) - f(x - step*h))."""
+STEP = 2e-3
+PRIMES = (2, 3, 5, 7, 4, 6, 8, 9)
+
+
+def check(
+    program: Program, jacobian: Jacobian, derivative: Callable[..., Any], given: Mapping[str, object]
+) -> float:
+    """The largest error of a derivative, relative to its largest entry (to 1 where that is smaller).
+
+    Without arrays, random ones of sizes 2, 3, 5, 7 are drawn: of both signs, and where the program is
+    not finite there, positive or within 0 and 1.
+    """
+    import numpy as np
+
+    slope = _slope(program, jacobian)
+    if given:
+        return _error(derivative, slope, {name: _float(value) for name, value in given.items()})
+    error = float("nan")
+    random = np.random.default_rng(0)
+    draws = (
+        random.standard_normal,
+        lambda s: random.uniform(0.5, 2, s),
+        lambda s: random.uniform(0.1, 0.9, s),
+    )
+    with np.errstate(all="ignore"):
+        for draw in draws:
+            error = _error(derivative, slope, _random(program, derivative, draw))
+            if np.isfinite(error) and error < 1e-6:
+                break
+    return error
+
+
+def _float(value: object) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    array = np.asarray(value)
+    return array.astype(float) if array.dtype.kind == "f" else array
+
+
+def _error(
+    derivative: Callable[..., Any], slope: Callable[[Arrays], np.ndarray[Any, Any]], arrays: Arrays
+) -> float:
+    import numpy as np
+
+    actual = derivative(**arrays)
+    expected = slope(arrays)
+    assert actual.shape == expected.shape, f"shape {actual.shape}, expected {expected.shape}"
+    if not actual.size:
+        return 0.0
+    scale = max(1.0, float(np.max(np.abs(expected))))
+    return float(np.max(np.abs(actual - expected))) / scale
+
+
+def _random(program: Program, derivative: Callable[..., Any], draw: Callable[[Any], Any]) -> Arrays:
+    """Random arrays of sizes that are all different and that the program accepts."""
+    import numpy as np
+
+    checks: Arguments | None = None
+    fault: EinsumDiffError | None = None
+    for sizes in _assignments(program):
+        shapes = {one.name: [evaluate(s, sizes) for s in one.shape] for one in program.inputs}
+        if any(size < 0 for shape in shapes.values() for size in shape):
+            continue
+        arrays = {name: np.asarray(draw(shape)) for name, shape in shapes.items()}
+        checks = checks or _checks(program)
+        try:
+            checks((), arrays)
+        except ShapeFault as error:
+            fault = error
+            continue
+        return arrays
+    raise fault or ShapeFault("no sizes were found that fit", None, "give arrays: d.check(x=..., ...)")
+
+
+def _assignments(program: Program) -> Iterator[dict[str, int]]:
+    found = list(dict.fromkeys(n for one in program.inputs for size in one.shape for n in names(size)))
+    pool = (PRIMES * (len(found) // len(PRIMES) + 1))[: max(4, len(found))]
+    for order in islice(permutations(pool, len(found)), 2000):
+        yield dict(zip(found, order, strict=True))
+
+
+def _checks(program: Program) -> Arguments:
+    return arguments(program.inputs, [], [], [program.output], [(program.output.name, program.output.shape)])
+
+
+def _slope(program: Program, jacobian: Jacobian) -> Callable[[Arrays], np.ndarray[Any, Any]]:
+    """The numerical derivative, in the last wrt, of the derivative in those before it."""
+    import numpy as np
+
+    wrt = jacobian.wrt[-1]
+    function, inputs = _before(program, jacobian)
+    held = _function(replace(program, output=wrt), None) if isinstance(wrt, Definition) else None
+
+    def slope(arrays: Arrays) -> np.ndarray[Any, Any]:
+        arrays = dict(arrays)
+        names_ = [one.name for one in program.inputs]
+        full = dict(zip(names_, _checks(program)((), arrays), strict=True))
+        if held is not None:
+            full[wrt.name] = np.asarray(held(*full.values()))
+        point = np.array(full[wrt.name], dtype=float)
+        columns = []
+        for position in np.ndindex(point.shape):
+            column: Any = 0.0
+            for steps, weight in STENCIL:
+                for sign in (1, -1):
+                    moved = point.copy()
+                    moved[position] += sign * steps * STEP
+                    value = function(*[moved if name == wrt.name else full[name] for name in inputs])
+                    column = column + np.asarray(value, dtype=float) * (sign * weight / STEP)
+            columns.append(np.asarray(column))
+        value_shape = np.shape(function(*[full[name] for name in inputs]))
+        if not columns:
+            return np.zeros((*value_shape, *point.shape))
+        return np.stack(columns, axis=-1).reshape(*value_shape, *point.shape)
+
+    return slope
+
+
+def _before(program: Program, jacobian: Jacobian) -> tuple[Callable[..., Any], list[str]]:
+    """The function whose slope the derivative is, and the names of its parameters.
+
+    A wrt that is a definition becomes a parameter of it, after the others.
+    """
+    held = [array for array in dict.fromkeys(jacobian.wrt) if isinstance(array, Definition)]
+    wrt: list[Array] = list(jacobian.wrt[:-1])
+    builder = Builder(rewrite=program.builder.rewrite)
+    builder.known.update(program.builder.known)
+    builder.taken |= program.builder.taken
+    inputs = program.inputs
+    if held:
+        fresh: dict[Array, Array] = {array: Input(array.name, array.shape) for array in held}
+        own: dict[str, Array] = {one.name: one for one in program.inputs}
+        own.update(program.builder.constants)
+        copier = Copier(own, None, fresh)
+        output = copier.array(program.output).array
+        assert isinstance(output, Definition)
+        names_ = {new.name for new in fresh.values()}
+        inputs = tuple(one for one in inputs if one.name not in names_)
+        inputs += tuple(new for new in fresh.values() if isinstance(new, Input))
+        program = replace(program, inputs=inputs, output=output, builder=Builder(rewrite=builder.rewrite))
+        wrt = [fresh.get(array, array) for array in wrt]
+    else:
+        program = replace(program, builder=builder)
+    base: Jacobian | None = None
+    for array in wrt:
+        found = differentiate(program, [array]) if base is None else further(program, base, [array])
+        base = found[0]
+    return _function(program, base), [one.name for one in inputs]
+
+
+def _function(program: Program, jacobian: Jacobian | None) -> Callable[..., Any]:
+    from einsumdiff.lower import lower
+    from einsumdiff.targets import numpy as target
+
+    plan = lower(program, [] if jacobian is None else [jacobian], value=jacobian is None, name="f")
+    function: Callable[..., Any] = target.load(target.source(plan, "For a numerical check."), "f")
+    return function

@@ -1,0 +1,204 @@
+"""The command line: results on standard output, everything else on standard error.
+
+Exit codes: 0 done, 1 the program is wrong or the check failed, 2 the call is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from einsumdiff import __version__
+from einsumdiff.errors import EinsumDiffError
+
+FORMATS = ("index", "numpy", "json")
+TOLERANCE = 1e-6
+"""The largest relative error that `--check` lets pass."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code.
+
+    >>> main(["y = x @ x", "--wrt", "x", "--shape", "x=n"])
+    dy/dx[i] = 2*x[i]
+    x: (n,)
+    0
+    """
+    parser = _parser()
+    try:
+        asked = parser.parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    try:
+        shapes = dict(_shape(text) for text in asked.shape)
+        program = sys.stdin.read() if asked.program == "-" else asked.program
+    except ValueError as error:
+        return _wrong_call(parser, str(error))
+    except (OSError, UnicodeError) as error:
+        return _wrong_call(parser, f"standard input cannot be read: {error}")
+    wrt = [name.strip() for text in asked.wrt for name in text.split(",")]
+    if not all(wrt):
+        return _wrong_call(parser, f"--wrt has an empty name in {','.join(asked.wrt)!r}")
+    return _run(program, wrt, shapes, asked, parser)
+
+
+def _run(
+    program: str,
+    wrt: list[str],
+    shapes: dict[str, str],
+    asked: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+) -> int:
+    from einsumdiff.derivative import derive
+
+    try:
+        d = derive(
+            program,
+            wrt[0] if len(wrt) == 1 else wrt,
+            order=asked.order,
+            shapes=shapes or None,
+            output=asked.output,
+            mode=asked.mode,
+        )
+        text = _text(d, asked.format)
+        error = d.check() if asked.check else 0.0
+    except EinsumDiffError as fault:
+        print(f"{type(fault).__name__}: {fault}", file=sys.stderr)
+        return 1
+    failed = not error <= TOLERANCE
+    if asked.check:
+        verdict = "differs from" if failed else "agrees with"
+        print(f"the derivative {verdict} central differences: relative error {error:.1e}", file=sys.stderr)
+    try:
+        _write(text, asked.out)
+    except OSError as fault:
+        return _wrong_call(parser, f"{asked.out or 'standard output'} cannot be written: {fault}")
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="einsumdiff",
+        description="Derivatives of tensor expressions, in index notation or as NumPy source.",
+        epilog='example: einsumdiff "y = sum(W*X + b)" --wrt W',
+        allow_abbrev=False,
+    )
+    parser.add_argument("program", help="the program's text; - reads it from standard input")
+    parser.add_argument(
+        "--wrt",
+        required=True,
+        action="append",
+        metavar="NAME",
+        help="what to differentiate in; NAME,NAME for several",
+    )
+    parser.add_argument(
+        "--shape",
+        action="append",
+        default=[],
+        metavar="NAME=SIZES",
+        help="the shape of a name: W=m,n or x=3; a= is a scalar",
+    )
+    parser.add_argument("--order", type=_order, default=1, metavar="N", help="2 is the Hessian")
+    parser.add_argument("--output", metavar="NAME", help="what to differentiate, if not the last statement")
+    parser.add_argument(
+        "--mode", choices=("auto", "forward", "reverse"), default="auto", help="how to accumulate"
+    )
+    parser.add_argument("--format", choices=FORMATS, default="index", help="what to print (default: index)")
+    parser.add_argument(
+        "--check", action="store_true", help="compare with central differences at random arrays"
+    )
+    parser.add_argument("-o", dest="out", metavar="FILE", help="write the result there")
+    parser.add_argument("--version", action="version", version=f"einsumdiff {__version__}")
+    return parser
+
+
+def _order(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("an order is a whole number from 1 on")
+    return number
+
+
+def _shape(text: str) -> tuple[str, Any]:
+    """`W=m,n` as a name and its sizes."""
+    name, equals, sizes = text.partition("=")
+    name = name.strip()
+    if not equals or not name.isidentifier():
+        raise ValueError(f"--shape {text}: write NAME=SIZES, for example --shape W=m,n")
+    parts = [part.strip() for part in sizes.strip().strip("()").split(",")]
+    if parts and not parts[-1]:
+        parts.pop()
+    if not all(parts):
+        raise ValueError(f"--shape {text}: a size is empty")
+    return name, tuple(int(part) if part.isdigit() else part for part in parts)
+
+
+def _wrong_call(parser: argparse.ArgumentParser, message: str) -> int:
+    parser.print_usage(sys.stderr)
+    print(f"{parser.prog}: error: {message}", file=sys.stderr)
+    return 2
+
+
+def _text(d: Any, form: str) -> str:
+    if form == "numpy":
+        return str(d.source())
+    if form == "index":
+        return str(d)
+    from einsumdiff.derivative import Derivative
+
+    several = (
+        {" ".join(d.wrt): d} if isinstance(d, Derivative) else {_key(key): one for key, one in d.items()}
+    )
+    first = next(iter(several.values()))
+    said = {
+        "program": d.program,
+        "inputs": list(d.inputs),
+        "output": first.output,
+        "derivatives": [
+            {
+                "wrt": list(one.wrt),
+                "shape": list(one.shape),
+                "structure": str(one.structure),
+                "index": str(one),
+            }
+            for one in several.values()
+        ],
+        "index": str(d),
+        "source": d.source(),
+    }
+    return json.dumps(said, indent=2, ensure_ascii=False)
+
+
+def _key(key: str | tuple[str, ...]) -> str:
+    return key if isinstance(key, str) else " ".join(key)
+
+
+def _write(text: str, out: str | None) -> None:
+    """To standard output, or to a file that is there whole or not at all."""
+    text = text if text.endswith("\n") else text + "\n"
+    if out is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    import tempfile
+
+    place = Path(out)
+    handle, partial = tempfile.mkstemp(dir=place.parent or ".", prefix=f".{place.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        if place.exists():
+            os.chmod(partial, place.stat().st_mode & 0o777)
+        else:
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(partial, 0o666 & ~mask)
+        os.replace(partial, place)
+    except BaseException:
+        os.unlink(partial)
+        raise

@@ -1,0 +1,134 @@
+"""What derivatives have in common: inputs, the program, the generated function and its checks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from einsumdiff.arguments import Arguments, arguments
+from einsumdiff.differentiate import Jacobian
+from einsumdiff.errors import Unsupported
+from einsumdiff.program import Program
+from einsumdiff.request import Request
+
+Function = Callable[..., Any]
+
+
+class Compiled:
+    """A function of a program's inputs: its checks, its source, and the loaded function, made once."""
+
+    __slots__ = ("_functions", "_lock", "_program", "_sources", "asked")
+    _program: Program
+    asked: Request | None
+
+    def __init__(self, program: Program, asked: Request | None) -> None:
+        self._program, self.asked = program, asked
+        self._sources: dict[bool, str] = {}
+        self._functions: dict[bool, tuple[Function, Arguments]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def _jacobians(self) -> list[Jacobian]:
+        raise NotImplementedError
+
+    @property
+    def _name(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the program's inputs, in order of appearance: the parameters of the function."""
+        return tuple(one.name for one in self._program.inputs)
+
+    @property
+    def program(self) -> str:
+        """The program as understood: every definition a line, every sum written out.
+
+        >>> from einsumdiff import derive
+        >>> print(derive("sum(A @ x)", wrt="x").program)
+        A: (m, n); x: (n,)
+        y = sum[i,j](A[i,j]*x[j])
+        """
+        from einsumdiff.views.index import program_text
+
+        return program_text(self._program)
+
+    def source(self, target: str = "numpy") -> str:
+        """A self-contained function as text: it imports nothing but its target.
+
+        >>> from einsumdiff import derive
+        >>> print(derive("y = sum(W*X + b)", wrt="W").source().splitlines()[0])
+        import numpy as np
+        """
+        _numpy_only(target, "dense")
+        return self._text(False)
+
+    def compile(self, target: str = "numpy", form: str = "dense", value: bool = False) -> Function:
+        """The function that `source` shows, loaded; with `value` it returns `(value, derivative)`.
+
+        It takes arrays for all inputs, in order or by name, and does not check them: `d(...)` does.
+        """
+        _numpy_only(target, form)
+        return self._loaded(value)[0]
+
+    def _text(self, value: bool) -> str:
+        """The source, generated once."""
+        found = self._sources.get(value)
+        if found is None:
+            with self._lock:
+                found = self._sources.setdefault(value, self._generate(value))
+        return found
+
+    def _generate(self, value: bool) -> str:
+        from einsumdiff.lower import lower
+        from einsumdiff.targets import numpy as target
+        from einsumdiff.views.index import formula_text
+
+        if value and self.asked is None:
+            raise Unsupported(
+                "a derivative that was read from text has no value", None, "derive it from a program"
+            )
+        plan = lower(self._program, self._jacobians, value=value, name=self._function_name(value))
+        return target.source(plan, formula_text(self._program, self._jacobians))
+
+    def _function_name(self, value: bool) -> str:
+        return f"value_and_{self._name}" if value else self._name
+
+    def _loaded(self, value: bool) -> tuple[Function, Arguments]:
+        """The function and its checks, made once."""
+        found = self._functions.get(value)
+        if found is None:
+            text = self._text(value)
+            with self._lock:
+                found = self._functions.get(value)
+                if found is None:
+                    found = self._functions[value] = self._load(text, value)
+        return found
+
+    def _load(self, text: str, value: bool) -> tuple[Function, Arguments]:
+        from einsumdiff.targets import numpy as target
+
+        jacobians, output = self._jacobians, self._program.output
+        shapes = [(f"the derivative in {jac.wrt[-1].name}", jac.shape) for jac in jacobians]
+        if value:
+            shapes.append((output.name, output.shape))
+        checks = arguments(
+            self._program.inputs,
+            [array for jac in jacobians for array in jac.wrt],
+            [term for jac in jacobians for term in jac.terms],
+            [output] if value else [],
+            shapes,
+        )
+        return target.load(text, self._function_name(value)), checks
+
+    def _call(self, value: bool, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
+        function, checks = self._loaded(value)
+        return function(*checks(args, kwargs))
+
+
+def _numpy_only(target: str, form: str) -> None:
+    if target != "numpy":
+        raise Unsupported(f"the target {target!r} is not there yet", None, 'the target is "numpy"')
+    if form != "dense":
+        raise Unsupported(f"the form {form!r} is not there yet", None, 'the form is "dense"')

@@ -1,0 +1,228 @@
+"""From the syntax tree to a Program in index form: names, ranks, sizes, and then values.
+
+The only place that checks shapes. `build` reads the statements in order, so that a name means what it was
+last assigned; then ranks are found over the whole program, then sizes, then definitions are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from einsumdiff import tree
+from einsumdiff.errors import IndexFault, NameFault, Unsupported, ValueFault, nearest
+from einsumdiff.expression import Line, Node, Reference, Variable
+from einsumdiff.nodes import Array, Definition, Input, Label
+from einsumdiff.program import Builder, Program, Value, read
+from einsumdiff.ranks import Ranks, by_name
+from einsumdiff.shapes import Sizes, shown
+from einsumdiff.sizes import AnySize, substitute, symbol
+from einsumdiff.sizing import Sizing
+from einsumdiff.statements import Statements
+from einsumdiff.values import Scope, value
+
+
+def build(
+    statements: Sequence[tree.Statement],
+    *,
+    text: str,
+    shapes: Mapping[str, object] | None = None,
+    output: str | None = None,
+    wrt: Sequence[str] = (),
+    builder: Builder | None = None,
+) -> Program:
+    """The program that the statements say.
+
+    Parameters
+    ----------
+    statements : from `parse`.
+    text : where they come from.
+    shapes : a shape for some names: names or numbers of sizes, a string of them, or an example array.
+    output : the name of the output, where it is not the last statement.
+    wrt : names; one that is a definition is treated as an input from its line on.
+    builder : takes the definitions; by default a new one with the identities of the rules.
+
+    Raises
+    ------
+    NameFault, RankFault, ShapeFault, IndexFault, Unsupported : with a caret under the part at fault.
+    """
+    if builder is None:
+        from einsumdiff.simplify import rewrite
+
+        builder = Builder(rewrite=rewrite)
+    read_program = Statements(shapes or {})
+    for statement in statements:
+        read_program.add(statement)
+    read_program.finish()
+    return _Building(read_program, text, output, wrt, builder).program()
+
+
+class _Building:
+    """The passes after reading."""
+
+    def __init__(
+        self, read_program: Statements, text: str, output: str | None, wrt: Sequence[str], builder: Builder
+    ) -> None:
+        self.read, self.text, self.wrt, self.builder = read_program, text, wrt, builder
+        self.lines = read_program.lines
+        self.sizes = Sizes()
+        self.output = self._output(output)
+
+    def _output(self, name: str | None) -> Variable:
+        """The variable that is the output; a bare expression gets a name."""
+        if name is None:
+            if not self.lines:
+                raise ValueFault("the program has no expression", None, "it looks like  y = sum(W*X + b)")
+            last = self.lines[-1]
+            if last.target is None:
+                free = next(n for n in _output_names() if n not in self.read.words)
+                last.target = Variable(free, last.span)
+                last.target.line = last
+                self.read.current[free] = last.target
+            return last.target
+        found = self.read.current.get(name)
+        if found is None or found.line is None:
+            known = [n for n, v in self.read.current.items() if v.line is not None]
+            what = "an input" if found is not None else "no name of the program"
+            near = nearest(name, known) or known
+            raise NameFault(f"output={name!r} is {what}", None, f"it can be {' or '.join(near)}" if near else None)
+        return found
+
+    def program(self) -> Program:
+        """Find ranks and sizes, and define everything."""
+        Ranks(self.lines).run()
+        sizing = Sizing(self.sizes, self._show)
+        inputs = list(self.read.inputs.values())
+        for variable in inputs:
+            if not variable.rank and variable.declared is None and variable.exact is None:
+                variable.rank = max(variable.least, by_name(variable.name))
+            sizing.variable(variable)
+        for line in self.lines:
+            sizing.line(line)
+        self.sizes.settle(self._unknowns(), self.read.words, self._vector_first())
+        for variable in inputs:
+            variable.array = Input(variable.name, self._final(variable.shape))
+        self.builder.taken.update(self.read.words)
+        for line in self.lines:
+            self._define(line)
+        arrays = {
+            name: variable.array for name, variable in self.read.current.items() if variable.array is not None
+        }
+        assert isinstance(self.output.array, Definition)
+        return Program(
+            self.text,
+            tuple(v.array for v in inputs if isinstance(v.array, Input)),
+            self.output.array,
+            arrays,
+            tuple(self._notes(inputs)),
+            self.builder,
+        )
+
+    # -- sizes
+
+    def _unknowns(self) -> list[AnySize]:
+        sizes = [size for variable in self.read.inputs.values() for size in variable.shape]
+        return sizes + [size for line in self.lines if line.target for size in line.target.shape]
+
+    def _vector_first(self) -> bool:
+        for variable in self.read.inputs.values():
+            if any(name.startswith("?") for s in variable.shape for name in _names(self.sizes.resolve(s))):
+                return len(variable.shape) == 1
+        return False
+
+    def _show(self, shape: Iterable[AnySize]) -> str:
+        names = self.sizes.proposed(
+            [*self._unknowns(), *(shape := tuple(shape))], self.read.words, self._vector_first()
+        )
+        values = {old: symbol(new) for old, new in names.items()}
+        return shown([substitute(self.sizes.resolve(size), values) for size in shape])
+
+    def _final(self, shape: Iterable[AnySize]) -> tuple[AnySize, ...]:
+        return tuple(self.sizes.resolve(size) for size in shape)
+
+    # -- definitions
+
+    def _define(self, line: Line) -> None:
+        scope = Scope(self.builder)
+        for index in line.indices:
+            assert index.size is not None
+            index.size = self.sizes.resolve(index.size)
+            scope.labels[index] = (Label(index.size, index.name),)
+        self._settle(line.value)
+        found = value(line.value, scope)
+        if line.left is not None:
+            found = Value(tuple(scope.labels[index][0] for index in line.left), found.products)
+        target = line.target
+        if target is None:
+            return
+        shape = self._final(target.shape)
+        if found.shape != shape:  # a value that repeats
+            found = Value(tuple(Label(size) for size in shape), found.products)
+        if target is self.output or (target.name in self.wrt and self.read.current[target.name] is target):
+            array: Array = self.builder.define(found, target.name)
+            own = isinstance(array, Definition) and array.name == target.name
+            if not own or target is not self.output or target.name in self.wrt:
+                array = self.builder.define(found, target.name, force=True)
+        else:
+            array = self.builder.define(found, target.name)
+        target.array = array
+
+    def _settle(self, node: Node) -> None:
+        """Final sizes for the operations of an expression."""
+        from einsumdiff.expression import Access, AxisSize, Operate, children
+
+        stack: list[Node] = [node]
+        while stack:
+            one = stack.pop()
+            match one:
+                case Operate():
+                    one.sizes = {axis: self.sizes.resolve(size) for axis, size in one.sizes.items()}
+                    stack.extend(one.arguments.operands.values())
+                    if one.meaning is not None:
+                        stack.extend(operand for operand, _ in one.meaning.operands.values())
+                case AxisSize():
+                    one.shape = self._final(one.shape)
+                case Access():
+                    stack.append(one.base)
+                    for item in one.items:
+                        item.constant = self.sizes.resolve(item.constant)
+            stack.extend(children(one))
+
+    # -- what is said about it
+
+    def _notes(self, inputs: Sequence[Variable]) -> list[str]:
+        notes = list(self.read.notes)
+        groups: dict[str, list[str]] = {}
+        first = ""
+        for variable in inputs:
+            if variable.declared is None and variable.exact is None and variable.least <= by_name(variable.name):
+                assert variable.array is not None
+                shape = shown(variable.array.shape)
+                groups.setdefault(shape, []).append(variable.name)
+                first = first or variable.name
+        if groups:
+            said = "; ".join(f"{', '.join(names)} {shape}" for shape, names in groups.items())
+            array = self.read.inputs[first].array
+            assert array is not None
+            sizes = [str(size) for size in array.shape]
+            declared = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+            notes.append(
+                f'assumed from the names: {said}; declare others as "{first}: {declared}" or '
+                f'shapes={{"{first}": "{" ".join(sizes)}"}}'
+            )
+        return notes
+
+
+def _names(size: AnySize) -> Iterable[str]:
+    from einsumdiff.sizes import names
+
+    return names(size)
+
+
+def _output_names() -> Iterable[str]:
+    yield from "yfgh"
+    k = 1
+    while True:
+        yield f"y{k}"
+        k += 1
+
+

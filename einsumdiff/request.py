@@ -1,0 +1,142 @@
+"""What was asked of `derive`, as plain data: checked once, and enough to derive the same again."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import SupportsIndex
+
+from einsumdiff.errors import NameFault, Unsupported, ValueFault
+
+MODES = ("auto", "forward", "reverse")
+PlainShape = str | tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`order` times the derivative in each of `wrt`."""
+
+    wrt: tuple[str, ...]
+    order: int
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The arguments of `derive`, arrays in `shapes` replaced by their shapes.
+
+    `chosen` names one derivative of several; `single` tells that the wrt was one name.
+    """
+
+    text: str
+    shapes: Mapping[str, PlainShape] | None
+    output: str | None
+    steps: tuple[Step, ...]
+    single: bool
+    chosen: tuple[str, ...] | None = None
+
+    def further(
+        self, names: tuple[str, ...], order: int, mode: str, single: bool, before: tuple[str, ...]
+    ) -> Request:
+        """The request that goes on from the derivative in `before`."""
+        steps = self.steps
+        if not self.single:
+            steps = tuple(Step((name,), 1, steps[0].mode) for name in before)
+        return replace(
+            self, steps=(*steps, Step(names, _order(order), _mode(mode))), single=single, chosen=None
+        )
+
+
+def request(
+    program: object,
+    wrt: object,
+    order: object,
+    shapes: Mapping[str, object] | None,
+    output: object,
+    mode: object,
+) -> Request:
+    """The arguments of `derive`, checked."""
+    if callable(program):
+        raise Unsupported(
+            "Python functions are not read yet", None, "pass the text of the function's body as a string"
+        )
+    if not isinstance(program, str):
+        raise ValueFault(f"a program is text, not {type(program).__name__}", None, 'write "y = sum(W*X + b)"')
+    if "->" in program and '"' not in program and "'" not in program:
+        spec = program.strip()
+        operands = ", ".join("ABCDEFGH"[k] for k in range(min(8, spec.count(",") + 1)))
+        raise Unsupported("einsum strings are not read yet", None, f'write einsum("{spec}", {operands})')
+    if output is not None and not isinstance(output, str):
+        raise ValueFault(f"output= is a name, not {output!r}")
+    steps = (Step(wrt_names(wrt), _order(order), _mode(mode)),)
+    return Request(program, _plain_shapes(shapes), output, steps, isinstance(wrt, str))
+
+
+def wrt_names(wrt: object) -> tuple[str, ...]:
+    """The names in `wrt`; each is a name, given once."""
+    names = (wrt,) if isinstance(wrt, str) else wrt
+    if not isinstance(names, Sequence) or not names:
+        raise ValueFault(f"wrt is a name or several, not {wrt!r}", None, 'write wrt="W" or wrt=["W", "b"]')
+    found: list[str] = []
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueFault(
+                f"wrt is a name or several, not {name!r}", None, 'write wrt="W" or wrt=["W", "b"]'
+            )
+        if not name.isidentifier():
+            hint = (
+                'write wrt=["W", "b"]' if "," in name else "assign it to a name in the program, and use that"
+            )
+            raise NameFault(f"wrt is a name, and {name!r} is none", None, hint)
+        if name in found:
+            raise ValueFault(f"{name} is twice in wrt", None, "name it once; order=2 differentiates twice")
+        found.append(name)
+    return tuple(found)
+
+
+def _order(order: object) -> int:
+    if isinstance(order, bool) or not isinstance(order, int) or order < 1:
+        raise ValueFault(f"order is a whole number from 1 on, not {order!r}")
+    return order
+
+
+def _mode(mode: object) -> str:
+    if mode not in MODES:
+        raise ValueFault(f"there is no mode {mode!r}", None, f"write {', '.join(MODES)}")
+    return str(mode)
+
+
+def _plain_shapes(shapes: Mapping[str, object] | None) -> dict[str, PlainShape] | None:
+    if shapes is None:
+        return None
+    if not isinstance(shapes, Mapping):
+        raise ValueFault(f"shapes= is a mapping by name, not {shapes!r}", None, 'write {"W": ("m", "n")}')
+    return {str(name): _plain(str(name), shape) for name, shape in shapes.items()}
+
+
+def _plain(name: str, shape: object) -> PlainShape:
+    if isinstance(shape, str):
+        return shape
+    if hasattr(shape, "shape"):
+        shape = shape.shape
+    elif isinstance(shape, float):
+        shape = ()
+    elif isinstance(shape, int) and not isinstance(shape, bool):
+        shape = (shape,)
+    if not isinstance(shape, Sequence):
+        raise ValueFault(f"the shape of {name} is names and numbers, not {shape!r}")
+    sizes: list[str | int] = []
+    for size in shape:
+        if isinstance(size, str):
+            sizes.append(size)
+        elif isinstance(size, SupportsIndex) and not isinstance(size, bool):
+            size = operator.index(size)
+            if size < 0:
+                raise ValueFault(f"the shape of {name} has the negative size {size}")
+            sizes.append(size)
+        else:
+            raise ValueFault(
+                f"the shape of {name} has {size!r} for a size", None, 'names and numbers: ("m", 3)'
+            )
+    return tuple(sizes)

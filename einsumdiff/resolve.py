@@ -1,0 +1,533 @@
+"""From the syntax tree to expressions: what every name means, and which notation a bracket is in.
+
+A statement with a letter in it is indexed notation: names in it are scalar entries, and an operation on
+whole arrays reads its arguments as whole arrays (`softmax(x)[i]`). Rows of the table are read by the same
+code, with their parameters in place of the variables of a program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from einsumdiff import tree
+from einsumdiff.errors import IndexFault, NameFault, Span, SyntaxFault, Unsupported, ValueFault, nearest
+from einsumdiff.expression import (
+    Access,
+    Affine,
+    Arguments,
+    AxisSize,
+    Call,
+    Delta,
+    Index,
+    Named,
+    Node,
+    Number,
+    Operate,
+    Over,
+    Power,
+    Product,
+    RankOf,
+    ShapeOf,
+    SizeName,
+    Static,
+    Sum,
+)
+from einsumdiff.rows import Definition, Form, Function, NamedNumber, Operation, Parameter, option
+from einsumdiff.sizes import AnySize, symbol
+from einsumdiff.table import load_table
+
+ELLIPSIS = "..."
+HOW_TO_ADD = "a function is added by one row of the rule language, or register"
+
+
+class Names(Protocol):
+    """What a name means where an expression stands."""
+
+    def value(self, name: tree.Name, indexed: bool) -> Node:
+        """A name outside of brackets."""
+
+    def letter(self, name: tree.Name) -> Index | None:
+        """A name in brackets: its index, or None where it is no letter."""
+
+    def size(self, name: str) -> AnySize | None:
+        """The size of that name."""
+
+    def over(self, names: Iterable[tree.Name]) -> tuple[Index, ...]:
+        """Open a scope with letters of its own, until `leave`."""
+
+    def leave(self, names: Iterable[tree.Name]) -> None:
+        """Close the scope that `over` opened last."""
+
+    def keep(self, node: Access | Delta) -> None:
+        """An access or delta in letters was read."""
+
+    def scalar(self, node: Node) -> None:
+        """A whole-array expression stands where a scalar entry is needed."""
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads expressions with the help of `names`."""
+
+    names: Names
+
+    def read(self, node: tree.Tree, indexed: bool) -> Node:
+        """The expression; in indexed notation a scalar entry, else a whole array."""
+        match node:
+            case tree.Number(value=value, span=span):
+                return Number(span, value)
+            case tree.Name():
+                return self.names.value(node, indexed)
+            case tree.Constant(value=bool() as truth, span=span):
+                return Number(span, int(truth))
+            case tree.Unary(op="+", operand=operand):
+                return self.read(operand, indexed)
+            case tree.Unary(op="-") | tree.Binary(op="+" | "-"):
+                return self._sum(node, indexed)
+            case tree.Unary(op=op, operand=operand, span=span):
+                return self._operator(op, (operand,), span, indexed)
+            case tree.Binary(op="*" | "/"):
+                return self._product(node, indexed)
+            case tree.Binary(op="**", left=left, right=right, span=span):
+                return Power(span, self.read(left, indexed), self.read(right, indexed))
+            case tree.Binary(op=op, left=left, right=right, span=span):
+                return self._operator(op, (left, right), span, indexed)
+            case tree.Subscript():
+                return self._subscript(node, indexed)
+            case tree.Attribute():
+                return self._attribute(node, indexed)
+            case tree.Apply():
+                return self._apply(node, indexed)
+            case tree.Over(op=op, letters=letters, body=body, span=span):
+                indices = self.names.over(letters)
+                inner = self.read(body, True)
+                self.names.leave(letters)
+                return Over(span, op, indices, inner)
+            case tree.Sequence(span=span):
+                raise Unsupported("a list of arrays is no array here", span, "stack is not known yet")
+            case tree.String(span=span):
+                raise SyntaxFault("text is no number", span, "remove the quotes")
+            case _:
+                raise SyntaxFault(f"{node.span.source} has no value here", node.span, "write a number or a name")
+
+    # -- chains
+
+    def _sum(self, node: tree.Tree, indexed: bool) -> Node:
+        terms = [(sign, self.read(term, indexed)) for term, sign in additive(node)]
+        if len(terms) == 1 and terms[0][0] == 1:
+            return terms[0][1]
+        if len(terms) == 1 and isinstance(terms[0][1], Number):
+            return Number(node.span, -terms[0][1].value)
+        return Sum(node.span, tuple(terms))
+
+    def _product(self, node: tree.Tree, indexed: bool) -> Node:
+        parts = [(self.read(factor, indexed), power) for factor, power in multiplicative(node)]
+        exact = [part for part, _ in parts if isinstance(part, Number) and not isinstance(part.value, float)]
+        if len(exact) == len(parts) and all(p == 1 or x.value != 0 for x, (_, p) in zip(exact, parts, strict=True)):
+            value = Fraction(1)
+            for one, (_, power) in zip(exact, parts, strict=True):
+                value *= Fraction(one.value) ** power
+            return Number(node.span, value.numerator if value.denominator == 1 else value)
+        return Product(node.span, tuple(parts))
+
+    def _operator(self, op: str, operands: tuple[tree.Tree, ...], span: Span, indexed: bool) -> Node:
+        table = load_table()
+        row = table[table.operators[op]]
+        return self._application(
+            tree.Apply(row.name, operands, (), span, span), row, indexed and not isinstance(row, Definition), indexed
+        )
+
+    # -- calls
+
+    def _apply(self, node: tree.Apply, indexed: bool) -> Node:
+        table = load_table()
+        row = table.get(node.function)
+        if row is None or isinstance(row, NamedNumber):
+            raise unknown_function(node)
+        if isinstance(row, Form) and option(row, "planned") is not None:
+            raise Unsupported(
+                f"{node.function} is not known yet",
+                node.name_span,
+                option_text(row),
+            )
+        scalar = isinstance(row, Function) or (isinstance(row, Definition) and row.cases[0].axes is None)
+        return self._application(node, row, indexed and scalar, indexed)
+
+    def _application(
+        self,
+        node: tree.Apply,
+        row: Function | Definition | Form | Operation | NamedNumber,
+        inner: bool,
+        indexed: bool,
+    ) -> Node:
+        """A row with its arguments, which are read as scalar entries if `inner`."""
+        assert not isinstance(row, NamedNumber)
+        bound = bind(row, node)
+        if isinstance(row, Function) or (isinstance(row, Definition) and row.cases[0].axes is None):
+            args = [value if isinstance(value, Node) else self._argument(value, inner, node) for value in bound.values()]
+            return Call(node.span, row, tuple(args))
+        arguments = Arguments(node.span, node.function, node.name_span, {}, {}, {})
+        arguments.prefix = node.prefix
+        arrays = array_parameters(row)
+        if isinstance(row, Form) and option(row, "size") is not None:
+            return AxisSize(node.span, self._argument(node.args[0], False, node), 0)
+        defaults = {parameter.name: parameter.default for parameter in parameters(row)}
+        for name, value in bound.items():
+            trees = value if isinstance(value, list) else [value]
+            if trees and trees[0] is not defaults[name]:
+                arguments.spans[name] = trees[0].span.to(trees[-1].span)
+            if name not in arrays:
+                statics = tuple(self.static(one) for one in trees)
+                arguments.statics[name] = statics if isinstance(value, list) else statics[0]
+            elif isinstance(value, list):
+                for k, one in enumerate(trees):
+                    arguments.operands[f"{name}{k}"] = self._argument(one, False, node)
+            else:
+                arguments.operands[name] = self._argument(value, False, node)
+        whole = Operate(node.span, row, arguments)
+        if indexed:
+            self.names.scalar(whole)
+        return whole
+
+    def _argument(self, value: tree.Tree, indexed: bool, call: tree.Apply) -> Node:
+        if not indexed:
+            letter = first_letter(value, self.names)
+            if letter is not None:
+                inside = value.span.source
+                hint = f"give it whole arrays, or write sum[{letter.name}]({inside})" if call.function in (
+                    "sum", "prod", "max", "min"
+                ) else "give it whole arrays and index the result: softmax(x)[i], (A @ x)[i]"
+                if call.function in ("prod", "max", "min"):
+                    hint = hint.replace("sum[", f"{call.function}[")
+                raise IndexFault(
+                    f"{call.span.source if call.name_span == call.span else call.function} works on whole arrays, "
+                    f"and {inside} is an entry",
+                    value.span,
+                    hint,
+                )
+        return self.read(value, indexed)
+
+    def static(self, node: tree.Tree) -> Static:
+        """An argument that is no array."""
+        match node:
+            case tree.Number(value=value):
+                return value
+            case tree.String(value=text):
+                return text
+            case tree.Constant(value=value):
+                return value
+            case tree.Name(name="inf"):
+                return float("inf")
+            case tree.Unary(op="-", operand=operand):
+                inner = self.static(operand)
+                if isinstance(inner, int | float):
+                    return -inner
+            case tree.Sequence(items=items):
+                return tuple(self.static(item) for item in items)
+            case tree.Attribute(name="shape", base=base, span=span):
+                return ShapeOf(self.read(base, False), span)
+            case _:
+                pass
+        return self.read(node, False)
+
+    # -- brackets and attributes
+
+    def _subscript(self, node: tree.Subscript, indexed: bool) -> Node:
+        base = node.base
+        if isinstance(base, tree.Attribute) and base.name == "shape":
+            return self._axis_size(node, base)
+        if isinstance(base, tree.Name) and base.name == "delta" and self.names.letter(base) is not None:
+            return self._delta(node)
+        if indexed and all(self._is_item(item) for item in node.items):
+            items = tuple(self.affine(item) for item in node.items)
+            access = Access(node.span, self.read(base, False), items)
+            self.names.keep(access)
+            return access
+        letter = next((found for item in node.items if (found := first_letter(item, self.names))), None)
+        if letter is not None:
+            self._refuse_mixture(node, letter)
+        from einsumdiff.structural import brackets
+
+        whole = brackets(self, node)
+        if indexed:
+            self.names.scalar(whole)
+        return whole
+
+    def _is_item(self, item: tree.Tree) -> bool:
+        """Whether it is a letter, a whole number or an affine form of them."""
+        match item:
+            case tree.Name():
+                return self.names.letter(item) is not None or self.names.size(item.name) is not None
+            case tree.Constant(value=value):
+                return value is Ellipsis and self.names.letter(tree.Name(ELLIPSIS, item.span)) is not None
+            case tree.Number(value=value):
+                return isinstance(value, int)
+            case tree.Binary(op="+" | "-" | "*", left=left, right=right):
+                return self._is_item(left) and self._is_item(right)
+            case tree.Unary(op="+" | "-", operand=operand):
+                return self._is_item(operand)
+            case _:
+                return False
+
+    def _refuse_mixture(self, node: tree.Subscript, letter: tree.Name) -> None:
+        for item in node.items:
+            if isinstance(item, tree.Slice) or (
+                isinstance(item, tree.Constant) and item.value in (None, Ellipsis)
+            ):
+                raise IndexFault(
+                    f"this bracket mixes the index {letter.name} with NumPy's {item.span.source}",
+                    node.span,
+                    "use letters and whole numbers only: X[i,0]",
+                )
+            if not self._is_item(item) and first_letter(item, self.names) is not None:
+                inner = [part for part in tree.walk(item) if isinstance(part, tree.Subscript)]
+                if inner:
+                    raise Unsupported(
+                        f"{item.span.source} in brackets gathers, which is not known yet",
+                        item.span,
+                        "write it as a product with a matrix of zeros and ones",
+                    )
+                raise IndexFault(
+                    f"{item.span.source} is no whole-number affine form",
+                    item.span,
+                    "brackets hold sums of letters times whole numbers: X[2*i + 1]",
+                )
+        raise IndexFault(
+            f"{letter.name} is an index, and this is an argument of whole arrays", node.span, "index the result"
+        )
+
+    def affine(self, node: tree.Tree) -> Affine:
+        """An item in brackets as an affine form of letters."""
+        terms: dict[Index, AnySize] = {}
+        constant = self._affine(node, 1, terms)
+        return Affine(tuple((index, c) for index, c in terms.items() if c != 0), constant, node.span)
+
+    def _affine(self, node: tree.Tree, factor: AnySize, terms: dict[Index, AnySize]) -> AnySize:
+        match node:
+            case tree.Name() if (index := self.names.letter(node)) is not None:
+                terms[index] = terms.get(index, 0) + factor
+                return 0
+            case tree.Constant(value=value) if value is Ellipsis:
+                index = self.names.letter(tree.Name(ELLIPSIS, node.span))
+                assert index is not None
+                terms[index] = 1
+                return 0
+            case tree.Name(name=name) if (size := self.names.size(name)) is not None:
+                return factor * size
+            case tree.Number(value=int() as value):
+                return factor * value
+            case tree.Unary(op=op, operand=operand):
+                return self._affine(operand, factor if op == "+" else -factor, terms)
+            case tree.Binary(op="+" | "-" as op, left=left, right=right):
+                first = self._affine(left, factor, terms)
+                return first + self._affine(right, factor if op == "+" else -factor, terms)
+            case tree.Binary(op="*", left=left, right=right):
+                for one, other in ((left, right), (right, left)):
+                    inner: dict[Index, AnySize] = {}
+                    value = self._affine(one, factor, inner)
+                    if not inner:
+                        return self._affine(other, value, terms)
+        raise IndexFault(
+            f"{node.span.source} is no whole-number affine form",
+            node.span,
+            "brackets hold sums of letters times whole numbers: X[2*i + 1]",
+        )
+
+    def _delta(self, node: tree.Subscript) -> Node:
+        if len(node.items) != 2 or not all(self._is_item(item) for item in node.items):
+            raise IndexFault("delta takes two indices", node.span, "write delta[i,j]")
+        delta = Delta(node.span, self.affine(node.items[0]), self.affine(node.items[1]))
+        self.names.keep(delta)
+        return delta
+
+    def _axis_size(self, node: tree.Subscript, base: tree.Attribute) -> Node:
+        match node.items:
+            case (item,) if isinstance(axis := self.static(item), int):
+                return AxisSize(node.span, self.read(base.base, False), axis)
+        raise Unsupported(
+            f"{node.span.source} is not understood", node.span, f"take one axis: {base.span.source}[0]"
+        )
+
+    def _attribute(self, node: tree.Attribute, indexed: bool) -> Node:
+        match node.name:
+            case "size":
+                return AxisSize(node.span, self.read(node.base, False), None)
+            case "ndim":
+                return RankOf(node.span, self.read(node.base, False))
+            case "shape":
+                raise SyntaxFault("a shape is no number", node.span, f"take one axis: {node.span.source}[0]")
+        letter = first_letter(node.base, self.names)
+        if letter is not None:
+            raise IndexFault(
+                f".{node.name} is of whole arrays, and {node.base.span.source} is an entry",
+                node.span,
+                "change the order of the indices instead",
+            )
+        row = load_table()[{"T": "transpose", "mT": "matrix_transpose"}[node.name]]
+        assert isinstance(row, Form | Definition)
+        return self._application(
+            tree.Apply(row.name, (node.base,), (), node.span, node.span), row, False, indexed
+        )
+
+
+def additive(node: tree.Tree) -> list[tuple[tree.Tree, int]]:
+    """The additive terms with their signs, in order; long chains do not recurse."""
+    found: list[tuple[tree.Tree, int]] = []
+    stack = [(node, 1)]
+    while stack:
+        one, sign = stack.pop()
+        match one:
+            case tree.Binary(op="+" | "-" as op, left=left, right=right):
+                stack += [(right, sign if op == "+" else -sign), (left, sign)]
+            case tree.Unary(op="+" | "-" as op, operand=operand):
+                stack.append((operand, sign if op == "+" else -sign))
+            case _:
+                found.append((one, sign))
+    return found
+
+
+def multiplicative(node: tree.Tree) -> list[tuple[tree.Tree, int]]:
+    """The factors as typed, a divisor with -1; what stands in brackets is one factor."""
+    found: list[tuple[tree.Tree, int]] = []
+    while isinstance(node, tree.Binary) and node.op in ("*", "/"):
+        found.append((node.right, 1 if node.op == "*" else -1))
+        if node.left.span.start != node.span.start:  # a bracket was typed before it
+            found.append((node.left, 1))
+            return found[::-1]
+        node = node.left
+    found.append((node, 1))
+    return found[::-1]
+
+
+def first_letter(node: tree.Tree, names: Names) -> tree.Name | None:
+    """The first letter in brackets anywhere below, or an explicit reduction's."""
+    for part in tree.walk(node):
+        if isinstance(part, tree.Over):
+            return part.letters[0]
+        if isinstance(part, tree.Subscript):
+            for item in part.items:
+                for inner in tree.walk(item):
+                    if isinstance(inner, tree.Name) and names.letter(inner) is not None:
+                        return inner
+    return None if not isinstance(node, tree.Name) or names.letter(node) is None else None
+
+
+# -------------------------------------------------------------------------------------------- arguments
+
+
+def parameters(row: Function | Definition | Form | Operation) -> tuple[Parameter, ...]:
+    """The parameters of a row; of the first case where there are several."""
+    return row.cases[0].parameters if isinstance(row, Definition) else row.parameters
+
+
+def array_parameters(row: Definition | Form | Operation) -> set[str]:
+    """The names of the parameters that take arrays: those with brackets, and scalars of `def` rows."""
+    static = {"axis", "keepdims"} if isinstance(row, Definition) else set()
+    listed = option(row, "arrays") if isinstance(row, Form) else None
+    return {
+        p.name
+        for p in parameters(row)
+        if p.pattern is not None or p.name == listed or (isinstance(row, Definition) and p.name not in static)
+    }
+
+
+def bind(row: Function | Definition | Form | Operation, node: tree.Apply) -> dict[str, tree.Tree | list[tree.Tree]]:
+    """What a call gives to each parameter, in the order of the parameters; defaults filled in."""
+    places = parameters(row)
+    given: dict[str, tree.Tree | list[tree.Tree]] = {}
+    rest = list(node.args)
+    for parameter in places:
+        if parameter.variadic:
+            given[parameter.name], rest = rest, []
+        elif rest:
+            given[parameter.name] = rest.pop(0)
+    if rest:
+        raise ValueFault(
+            f"{node.function} takes at most {len(places)} arguments",
+            rest[0].span,
+            f"its parameters are {signature(row)}",
+        )
+    for name, value in node.keywords:
+        known = next((p for p in places if p.name == name), None)
+        if known is None:
+            near = nearest(name, [p.name for p in places])
+            hint = f"did you mean {' or '.join(near)}?" if near else f"its parameters are {signature(row)}"
+            raise NameFault(f"{node.function} has no argument {name}", value.span, hint)
+        if name in given and given[name] != []:
+            raise ValueFault(f"{name} is given twice, by position and by name", value.span, "give it once")
+        given[name] = [value] if known.variadic else value
+    for parameter in places:
+        if parameter.name in given:
+            continue
+        if parameter.default is None:
+            raise ValueFault(
+                f"{node.function} lacks its argument {parameter.name}",
+                node.span,
+                f"its parameters are {signature(row)}",
+            )
+        given[parameter.name] = parameter.default
+    return {parameter.name: given[parameter.name] for parameter in places}
+
+
+def signature(row: Function | Definition | Form | Operation) -> str:
+    """`x, axis=None, keepdims=False`."""
+    return ", ".join(
+        ("*" * p.variadic) + p.name + (f"={p.default.span.source}" if p.default is not None else "")
+        for p in parameters(row)
+    )
+
+
+def unknown_function(node: tree.Apply) -> NameFault:
+    near = load_table().nearest(node.function)
+    mean = f"did you mean {' or '.join(near)}? " if near else ""
+    return NameFault(f"{node.function} is no function that is known", node.name_span, mean + HOW_TO_ADD)
+
+
+def option_text(row: Form) -> str:
+    """What to do instead of a function that is planned."""
+    instead = option(row, "use")
+    return f"use {instead}, or index notation" if instead else "say it in index notation: Z[i,j] = ..."
+
+
+# ------------------------------------------------------------------------------------------------ rules
+
+
+class RuleNames:
+    """Names in a row: its parameters; every name in brackets is a letter."""
+
+    def __init__(self, own: Callable[[tree.Name], Node], letters: dict[str, Index]) -> None:
+        self.own, self.letters = own, letters
+
+    def value(self, name: tree.Name, indexed: bool) -> Node:
+        row = load_table().get(name.name)
+        if isinstance(row, NamedNumber):
+            return Named(name.span, row.name)
+        return self.own(name)
+
+    def letter(self, name: tree.Name) -> Index | None:
+        return self.letters.setdefault(name.name, Index(name.name, name.span))
+
+    def size(self, name: str) -> AnySize | None:
+        return None
+
+    def over(self, names: Iterable[tree.Name]) -> tuple[Index, ...]:
+        return tuple(self.letters.setdefault(n.name, Index(n.name, n.span)) for n in names)
+
+    def leave(self, names: Iterable[tree.Name]) -> None:
+        pass
+
+    def keep(self, node: Access | Delta) -> None:
+        pass
+
+    def scalar(self, node: Node) -> None:
+        pass
+
+
+def size_symbol(name: str, span: Span) -> SizeName:
+    return SizeName(span, name)
+
+
+__all__ = ["ELLIPSIS", "Names", "Reader", "RuleNames", "additive", "bind", "symbol", "unknown_function"]

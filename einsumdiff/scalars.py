@@ -1,0 +1,176 @@
+"""Scalar rows of the table as values, and the operators of the language.
+
+`instantiate` is the meaning of a rule's expression over scalars, `1 - tanh(x)**2` with `x` bound. The
+operators here serve programs too, where the values have axes: they broadcast as NumPy does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from einsumdiff import tree
+from einsumdiff.nodes import Number, add_numbers
+from einsumdiff.program import Builder, Value, number
+from einsumdiff.sizes import as_fraction
+from einsumdiff.table import Definition as Meaning
+from einsumdiff.table import Function, load_table
+
+if TYPE_CHECKING:
+    from einsumdiff.tree import Tree
+
+
+def instantiate(node: Tree, bindings: Mapping[str, Value], builder: Builder) -> Value:
+    """The value of a rule's expression, with its names bound.
+
+    Parameters
+    ----------
+    node : numbers, names, operators, comparisons and calls of scalar rows.
+    bindings : a value for each name that is not a constant of the table.
+    builder : where definitions go.
+    """
+    match node:
+        case tree.Name(name):
+            bound = bindings.get(name)
+            return builder.constant(name) if bound is None else bound
+        case tree.Number(value):
+            return number(value)
+        case tree.Binary(op, left, right):
+            return binary(
+                op, instantiate(left, bindings, builder), instantiate(right, bindings, builder), builder
+            )
+        case tree.Unary(op, operand):
+            return unary(op, instantiate(operand, bindings, builder), builder)
+        case tree.Apply(function, args):
+            return elementwise(function, [instantiate(one, bindings, builder) for one in args], builder)
+        case tree.Constant(bool() as truth):
+            return number(int(truth))
+    raise AssertionError(f"not a scalar expression: {node.span.source}")
+
+
+# ------------------------------------------------------------------------------------------- operators
+
+
+def add(values: Sequence[Value], builder: Builder) -> Value:
+    """The elementwise sum; numbers are added up."""
+    total: Number = 0
+    kept = []
+    for value in values:
+        constant = value.number
+        if constant is None:
+            kept.append(value)
+        else:
+            total = add_numbers(total, constant)
+    if not kept:
+        return number(total)
+    if total != 0 or (isinstance(total, float) and total != 0):
+        kept.append(number(total))
+    return kept[0] if len(kept) == 1 else builder.add(kept)
+
+
+def divide(a: Value, b: Value, builder: Builder) -> Value:
+    """`a/b`; exact for whole numbers and fractions."""
+    x, y = a.number, b.number
+    if x is not None and y is not None and y != 0:
+        if isinstance(x, float) or isinstance(y, float):
+            return number(float(x) / float(y))
+        return number(as_fraction(Fraction(x) / Fraction(y)))
+    return builder.multiply(a, builder.power(b, -1))
+
+
+def exact(value: Value) -> int | Fraction | None:
+    """The exact number that the value is: `0.5` is one half; None where it is not a number."""
+    constant = value.number
+    if isinstance(constant, float):
+        if constant in (float("inf"), -float("inf")) or constant != constant:
+            return None
+        return as_fraction(Fraction(repr(constant)))
+    return constant
+
+
+def power(base: Value, exponent: Value, builder: Builder) -> Value:
+    """`base**exponent`: a power of the algebra for an exact exponent, else the row `power`."""
+    constant = exact(exponent)
+    if constant is None:
+        return elementwise("power", [base, exponent], builder)
+    if base.number is not None and isinstance(base.number, int) and isinstance(constant, int):
+        if constant >= 0 or base.number != 0:
+            return number(as_fraction(Fraction(base.number) ** constant))
+    return builder.power(base, constant)
+
+
+def _subtract(a: Value, b: Value, builder: Builder) -> Value:
+    return add([a, builder.scale(b, -1)], builder)
+
+
+ARITHMETIC: Mapping[str, Callable[[Value, Value, Builder], Value]] = {
+    "+": lambda a, b, builder: add([a, b], builder),
+    "-": _subtract,
+    "*": lambda a, b, builder: builder.multiply(a, b),
+    "/": divide,
+    "**": power,
+}
+
+
+def binary(op: str, a: Value, b: Value, builder: Builder) -> Value:
+    """`a op b`, elementwise: arithmetic, or the row that has the operator (`<`, `%`)."""
+    known = ARITHMETIC.get(op)
+    if known is not None:
+        return known(a, b, builder)
+    return elementwise(load_table().operators[op], [a, b], builder)
+
+
+def unary(op: str, a: Value, builder: Builder) -> Value:
+    """`op a`."""
+    if op == "+":
+        return a
+    if op == "-":
+        return builder.scale(a, -1)
+    return elementwise(load_table().operators[op], [a], builder)
+
+
+# ------------------------------------------------------------------------------------------------ rows
+
+
+def elementwise(name: str, values: Sequence[Value], builder: Builder) -> Value:
+    """A scalar row (`fn`, or `def` without axes) applied to values that broadcast."""
+    row = load_table()[name]
+    match row:
+        case Function():
+            if len(values) < len(row.parameters):
+                values = [*values, *_defaults(row, len(values), builder)]
+            if row.mask:
+                return _choose(values, builder)
+            return builder.call(row.name, values)
+        case Meaning(cases=(case, *_)) if case.axes is None:
+            if len(values) < len(case.parameters):
+                values = [*values, *_defaults(row, len(values), builder)]
+            names = [parameter.name for parameter in case.parameters]
+            return instantiate(case.value, dict(zip(names, values, strict=True)), builder)
+    raise AssertionError(f"{name} is not a function of scalars")
+
+
+def is_scalar(name: str) -> bool:
+    """Whether the row of that name is applied elementwise."""
+    row = load_table().get(name)
+    return isinstance(row, Function) or (isinstance(row, Meaning) and row.cases[0].axes is None)
+
+
+def _defaults(row: Function | Meaning, given: int, builder: Builder) -> list[Value]:
+    parameters = row.parameters if isinstance(row, Function) else row.cases[0].parameters
+    found = []
+    for parameter in parameters[given:]:
+        assert parameter.default is not None, f"{row.name} lacks {parameter.name}"
+        found.append(instantiate(parameter.default, {}, builder))
+    return found
+
+
+def _choose(values: Sequence[Value], builder: Builder) -> Value:
+    condition, a, b = values
+    known = condition.number
+    if known is not None:
+        axes = builder.add([a, b, condition]).axes  # the shape that broadcasting gives
+        chosen = a if known else b
+        return chosen if chosen.axes == axes else builder.add([chosen, Value(axes, ())])
+    return builder.masked(condition, a, b)

@@ -1,0 +1,195 @@
+"""Sizes: unknown ones, what makes two equal, and the names that they end up with.
+
+An unknown size is a size name that starts with `?`; `unify` gives it a value. Sizes that a declaration
+names are apart from each other and from numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from einsumdiff import tree
+from einsumdiff.errors import EinsumDiffError, NameFault, ShapeFault, SyntaxFault, ValueFault, nearest
+from einsumdiff.sizes import AnySize, Size, names, substitute, symbol
+
+Shape = tuple[AnySize, ...]
+
+POOL = ("m", "n", "p", "q", "r", "s", "k", "l")
+"""Names for sizes that the program does not name."""
+
+
+@dataclass(slots=True)
+class Sizes:
+    """Unknown sizes and what is known of them."""
+
+    values: dict[str, AnySize] = field(default_factory=dict)
+    count: int = 0
+
+    def unknown(self) -> Size:
+        """A new unknown size."""
+        self.count += 1
+        return symbol(f"?{self.count}")
+
+    def resolve(self, size: AnySize) -> AnySize:
+        """The size with everything put in that is known."""
+        while isinstance(size, Size) and any(name in self.values for name in names(size)):
+            size = substitute(size, self.values)
+        return size
+
+    def shape(self, shape: Iterable[AnySize]) -> Shape:
+        return tuple(self.resolve(size) for size in shape)
+
+    def unify(self, a: AnySize, b: AnySize) -> bool:
+        """Make two sizes equal; False where they are not and nothing unknown can make them."""
+        a, b = self.resolve(a), self.resolve(b)
+        if a == b:
+            return True
+        for one, other in ((b, a), (a, b)):
+            name = _lone(one)
+            if name is not None and name not in names(other):
+                self.values[name] = other
+                return True
+        difference = a - b
+        for name in list(names(difference)):
+            if name.startswith("?"):
+                solved = _solve(difference, name)
+                if solved is not None:
+                    self.values[name] = solved
+                    return True
+        return False
+
+    def settle(self, sizes: Iterable[AnySize], taken: Iterable[str], vector: bool) -> None:
+        """Give a name to every unknown size in these, in order; `vector`: the first is of a vector."""
+        for name, given in self.proposed(sizes, taken, vector).items():
+            self.values[name] = symbol(given)
+
+    def proposed(self, sizes: Iterable[AnySize], taken: Iterable[str], vector: bool) -> dict[str, str]:
+        """The names that `settle` would give."""
+        used = set(taken)
+        pool = ["n", "m", *POOL[2:]] if vector else list(POOL)
+        free = (name for name in _endless(pool) if name not in used)
+        found: dict[str, str] = {}
+        for size in sizes:
+            for name in names(self.resolve(size)):
+                if name.startswith("?") and name not in found:
+                    found[name] = next(free)
+        return found
+
+
+def _endless(pool: Sequence[str]) -> Iterable[str]:
+    yield from pool
+    k = 1
+    while True:
+        yield from (f"{name}{k}" for name in pool[:2])
+        k += 1
+
+
+def _lone(size: AnySize) -> str | None:
+    """The name of a size that is just an unknown."""
+    if isinstance(size, Size) and len(size.terms) == 1:
+        ((monomial, c),) = size.terms
+        if c == 1 and len(monomial) == 1 and isinstance(monomial[0], str) and monomial[0].startswith("?"):
+            return monomial[0]
+    return None
+
+
+def _solve(difference: AnySize, name: str) -> AnySize | None:
+    """The value of an unknown that makes the difference 0, where it stands alone with factor 1 or -1."""
+    assert isinstance(difference, Size)
+    own = [(m, c) for m, c in difference.terms if m == (name,)]
+    if len(own) != 1 or abs(own[0][1]) != 1:
+        return None
+    rest = difference - own[0][1] * symbol(name)
+    if name in names(rest):
+        return None
+    return -own[0][1] * rest
+
+
+def shown(shape: Sequence[AnySize]) -> str:
+    """`(m, n)`, as it is printed: `(n)` for a vector."""
+    return f"({', '.join(str(size) for size in shape)})"
+
+
+# ------------------------------------------------------------------------------------------- what is given
+
+
+def given_shape(name: str, value: object) -> tuple[Shape, str]:
+    """A value of `shapes=` as sizes, and what it is in words."""
+    if isinstance(value, str):
+        parts = value.replace(",", " ").strip("() ").split()
+        return tuple(_given_size(name, part) for part in parts), "in shapes="
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (_given_size(name, value),), "in shapes="
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return tuple(int(size) for size in shape), "an example array"
+    if isinstance(value, float):
+        return (), "an example array"
+    if isinstance(value, tuple | list):
+        return tuple(_given_size(name, part) for part in value), "in shapes="
+    raise ValueFault(
+        f"shapes[{name!r}] is {value!r}, which is no shape", None, f'write "m n", ("m", "n"), (2, 3) or an array'
+    )
+
+
+def _given_size(name: str, part: object) -> AnySize:
+    if isinstance(part, bool) or not isinstance(part, int | str):
+        try:
+            part = int(part)  # type: ignore[call-overload]
+        except (TypeError, ValueError):
+            raise ValueFault(f"shapes[{name!r}] has {part!r} as a size", None, "a size is a name or a number") from None
+    if isinstance(part, int):
+        if part < 0:
+            raise ValueFault(f"shapes[{name!r}] has the negative size {part}", None, "a size is 0 or more")
+        return part
+    if part.isdigit():
+        return int(part)
+    if part.isidentifier():
+        return symbol(part)
+    from einsumdiff.parse import parse_expression
+
+    try:
+        return declared_size(parse_expression(part))
+    except EinsumDiffError:
+        raise ValueFault(
+            f"shapes[{name!r}] has {part!r} as a size", None, "a size is a name, a number or a sum of them"
+        ) from None
+
+
+def declared_size(node: tree.Tree) -> AnySize:
+    """A size of a declaration: numbers, names and whole-number arithmetic."""
+    match node:
+        case tree.Number(value=int() as value):
+            return value
+        case tree.Name(name=name):
+            return symbol(str(name))
+        case tree.Unary(op="-", operand=operand):
+            return -declared_size(operand)
+        case tree.Binary(op="+", left=left, right=right):
+            return declared_size(left) + declared_size(right)
+        case tree.Binary(op="-", left=left, right=right):
+            return declared_size(left) - declared_size(right)
+        case tree.Binary(op="*", left=left, right=right):
+            return declared_size(left) * declared_size(right)
+        case tree.Binary(op="//", left=left, right=tree.Number(value=int() as divisor)) if divisor > 0:
+            return declared_size(left) // divisor
+    raise SyntaxFault(f"{node.span.source} is no size", node.span, "a size is a name, a number or a sum of them")
+
+
+def check_given(shapes: Mapping[str, object], known: Iterable[str]) -> None:
+    """Every name in `shapes=` is one of the program's."""
+    names_known = list(known)
+    for name in shapes:
+        if name not in names_known:
+            near = nearest(name, names_known)
+            raise NameFault(
+                f"{name} in shapes= is no name of the program",
+                None,
+                f"did you mean {' or '.join(near)}?" if near else f"its names are {', '.join(names_known)}",
+            )
+
+
+def clash(size: AnySize, other: AnySize, what: str, there: str) -> ShapeFault:
+    """Two sizes that declarations make different."""
+    return ShapeFault(f"{what} is {size}, {there} is {other}")

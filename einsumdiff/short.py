@@ -1,0 +1,69 @@
+"""Short names for the calls that people know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from einsumdiff.arguments import shape_text
+from einsumdiff.derivative import Derivative, Derivatives, derive
+from einsumdiff.errors import ValueFault
+
+
+def _scalar(d: Any, name: str) -> Any:
+    shape = d._program.output.shape
+    if shape:
+        raise ValueFault(
+            f"{name} is of a scalar, and {d._program.output.name} has shape {shape_text(shape)}",
+            None,
+            "sum it, or write jacobian",
+        )
+    return d
+
+
+def gradient(program: str, wrt: str | Sequence[str], **options: Any) -> Any:
+    """The derivative of a scalar; `options` are those of `derive`.
+
+    >>> from einsumdiff import gradient
+    >>> print(gradient("x @ A @ x", "x").shape)
+    ('n',)
+    """
+    return _scalar(derive(program, wrt, **options), "a gradient")
+
+
+def jacobian(program: str, wrt: str | Sequence[str], **options: Any) -> Any:
+    """The first derivative; `options` are those of `derive`."""
+    return derive(program, wrt, **options)
+
+
+def hessian(program: str, wrt: str | Sequence[str], **options: Any) -> Any:
+    """The second derivative of a scalar; of several names, the blocks by pairs: `h["U", "V"]`."""
+    return _scalar(derive(program, wrt, order=2, **options), "a Hessian")
+
+
+@dataclass(frozen=True, slots=True)
+class ValueAndDerivative:
+    """A function that returns `(value, derivative)`."""
+
+    derivative: Derivative | Derivatives
+
+    def __call__(self, *args: object, **kwargs: object) -> tuple[Any, Any]:
+        import numpy as np
+
+        value, *results = self.derivative._call(True, args, kwargs)
+        arrays = [np.asarray(one) for one in results]
+        if isinstance(self.derivative, Derivative):
+            return value, arrays[0]
+        return value, dict(zip(self.derivative, arrays, strict=True))
+
+
+def value_and_grad(program: str, wrt: str | Sequence[str], **options: Any) -> ValueAndDerivative:
+    """A function that returns the value of a scalar and its gradient, sharing their work.
+
+    >>> from einsumdiff import value_and_grad
+    >>> value, slope = value_and_grad("x @ x", "x")(x=[3.0, 4.0])
+    >>> float(value), slope.tolist()
+    (25.0, [6.0, 8.0])
+    """
+    return ValueAndDerivative(_scalar(derive(program, wrt, **options), "a gradient"))

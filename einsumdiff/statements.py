@@ -1,0 +1,337 @@
+"""The statements of a program in order: which names are inputs, definitions, sizes and letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from einsumdiff import tree
+from einsumdiff.einstein import Places
+from einsumdiff.errors import IndexFault, NameFault, Span, Unsupported
+from einsumdiff.expression import Access, AxisSize, Delta, Index, Line, Named, Node, Reference, SizeName, Variable
+from einsumdiff.resolve import Reader
+from einsumdiff.rows import NamedNumber
+from einsumdiff.shapes import check_given, declared_size, given_shape
+from einsumdiff.sizes import AnySize, names, symbol
+from einsumdiff.table import load_table
+
+PROPERTIES = ("symmetric",)
+
+
+class Statements:
+    """What the program says, line by line; `add` every statement, then `finish`.
+
+    Attributes
+    ----------
+    inputs : by name, in order of appearance.
+    current : what each name means after the lines so far.
+    words : every name that is typed anywhere.
+    """
+
+    def __init__(self, shapes: Mapping[str, object]) -> None:
+        self.given = dict(shapes)
+        self.lines: list[Line] = []
+        self.inputs: dict[str, Variable] = {}
+        self.current: dict[str, Variable] = {}
+        self.words: dict[str, None] = {}
+        self.notes: list[str] = []
+        self._pending: list[tree.Assign] = []
+        self._declared: dict[str, tuple[tuple[AnySize, ...], str, Span | None]] = {}
+        self._sizes: dict[str, str] = {}  # size names, with where they come from
+        self._arrays: set[str] = set()  # names that stand outside of brackets, or before them
+        self._line = Line(Span(0, 0, ""))
+        self._scope: list[dict[str, Index]] = []
+
+    # -- first: what names there are
+
+    def add(self, statement: tree.Statement) -> None:
+        """Take note of a statement's names; it is read by `finish`."""
+        if isinstance(statement, tree.Declare):
+            self._declare(statement)
+            return
+        self._pending.append(statement)
+        for target in statement.targets:
+            base = target.base if isinstance(target, tree.Subscript) else target
+            assert isinstance(base, tree.Name)
+            self._arrays.add(base.name)
+            self.words[base.name] = None
+            if isinstance(target, tree.Subscript):
+                self._scan(target.items, True)
+        self._scan((statement.value,), False)
+
+    def _declare(self, statement: tree.Declare) -> None:
+        name = statement.name.name
+        for word in statement.properties:
+            if word not in PROPERTIES:
+                raise Unsupported(
+                    f"the property {word} is not known", statement.span, f"known is {', '.join(PROPERTIES)}"
+                )
+        shape = tuple(declared_size(size) for size in statement.sizes)
+        for size in shape:
+            if isinstance(size, int) and size < 0:
+                raise NameFault(f"{size} is no size", statement.span, "a size is 0 or more")
+        old = self._declared.get(name)
+        if old is not None and old[0] != shape:
+            raise NameFault(f"{name} is declared twice", statement.span, "keep one declaration")
+        self._declared[name] = shape, f"declared in line {statement.span.line}", statement.span
+        self.words[name] = None
+        for size in shape:
+            for one in names(size):
+                self._sizes.setdefault(str(one), f"declared in line {statement.span.line}")
+                self.words[one] = None
+
+    def _scan(self, nodes: Iterable[tree.Tree], inside: bool) -> None:
+        """Which names stand outside of brackets."""
+        stack = [(node, inside) for node in nodes]
+        indicators: list[tree.Binary] = []
+        while stack:
+            node, inside = stack.pop()
+            match node:
+                case tree.Name(name=name):
+                    self.words[name] = None
+                    if not inside:
+                        self._arrays.add(name)
+                case tree.Subscript(base=base, items=items):
+                    stack.append((base, False) if not _is_delta(base) else (base, True))
+                    stack += [(item, True) for item in items]
+                case tree.Over(letters=letters, body=body):
+                    stack += [(letter, True) for letter in letters]
+                    stack.append((body, False))
+                case tree.Apply() | tree.Attribute():
+                    stack += [(part, False) for part in tree.children(node)]
+                case tree.Binary(op="==" | "!=" | ">=" | "<=" | ">" | "<") if not inside and _simple(node):
+                    indicators.append(node)
+                case _:
+                    stack += [(part, inside) for part in tree.children(node)]
+        for node in indicators:
+            found = [part.name for part in tree.walk(node) if isinstance(part, tree.Name)]
+            if not all(name in self._letters_of(nodes) or name in self._sizes for name in found) or not found:
+                self._arrays.update(found)
+            self.words.update(dict.fromkeys(found))
+
+    @staticmethod
+    def _letters_of(nodes: Iterable[tree.Tree]) -> set[str]:
+        """Names that are items of brackets."""
+        found = set()
+        for node in nodes:
+            for part in tree.walk(node):
+                if isinstance(part, tree.Subscript):
+                    for item in part.items:
+                        found |= {one.name for one in tree.walk(item) if isinstance(one, tree.Name)}
+        return found
+
+    # -- then: what each line means
+
+    def finish(self) -> None:
+        """Read the statements that were added."""
+        check_given(self.given, [*self.words])
+        for name, given in self.given.items():
+            if name not in self._declared:
+                shape, source = given_shape(name, given)
+                self._declared[name] = shape, source, None
+                for size in shape:
+                    for one in names(size):
+                        self._sizes.setdefault(str(one), "in shapes=")
+                        self.words[one] = None
+        for name in self._sizes:
+            if name in self._declared or any(_target_name(t) == name for s in self._pending for t in s.targets):
+                span = next((e[2] for n, e in self._declared.items() if name in map(str, e[0])), None)
+                raise NameFault(f"{name} is both a size and an array", span, "give one of them another name")
+        for statement in self._pending:
+            self._assign(statement)
+
+    def _assign(self, statement: tree.Assign) -> None:
+        if len(statement.targets) > 1:
+            self._unpack(statement)
+            return
+        line = self._line = Line(statement.span)
+        self._scope = [{}]
+        target = statement.targets[0] if statement.targets else None
+        items = target.items if isinstance(target, tree.Subscript) else ()
+        line.indexed = isinstance(target, tree.Subscript) or self._is_indexed(statement.value)
+        left = self._left(target, items) if isinstance(target, tree.Subscript) else []
+        line.value = Reader(self).read(statement.value, line.indexed)
+        if line.indexed:
+            places = Places()
+            if target is None:
+                left = places.free(line.value)
+            places.bind(line.value, left)
+            line.left = tuple(left)
+            if target is None and left:
+                axes = ", ".join(index.name for index in left)
+                self.notes.append(f"the axes are {axes}, in alphabetical order, as np.einsum has it")
+        self.lines.append(line)
+        if target is None:
+            return
+        name = _target_name(target)
+        if name in self.inputs:
+            raise NameFault(
+                f"{name} is an input, as it is used before it is assigned",
+                target.base.span if isinstance(target, tree.Subscript) else target.span,
+                f"give the new value another name: {self._other_name(name)}",
+            )
+        variable = self._variable(tree.Name(name, target.span))
+        variable.line, line.target = line, variable
+        self.current[name] = variable
+
+    def _unpack(self, statement: tree.Assign) -> None:
+        """`m, n = X.shape`; functions with several values are not known yet."""
+        value = statement.value
+        if isinstance(value, tree.Attribute) and value.name == "shape":
+            for axis, target in enumerate(statement.targets):
+                item = tree.Number(axis, value.span)
+                size = tree.Subscript(value, (item,), value.span)
+                self._assign(tree.Assign((target,), size, statement.span))
+            return
+        if isinstance(value, tree.Sequence) and len(value.items) == len(statement.targets):
+            for target, one in zip(statement.targets, value.items, strict=True):
+                self._assign(tree.Assign((target,), one, statement.span))
+            return
+        function = value.function if isinstance(value, tree.Apply) else value.span.source
+        raise Unsupported(f"{function} does not give {len(statement.targets)} values", value.span, "assign one name")
+
+    def _left(self, target: tree.Subscript, items: tuple[tree.Tree, ...]) -> list[Index]:
+        """The letters of a left side."""
+        left: list[Index] = []
+        for item in items:
+            if not isinstance(item, tree.Name) or self.letter(item) is None:
+                if isinstance(item, tree.Name):
+                    raise IndexFault(
+                        f"{item.name} is an array, and the left side has letters", item.span, "use another letter"
+                    )
+                raise IndexFault(
+                    f"{item.span.source} on the left side is no letter",
+                    item.span,
+                    "write plain letters on the left, and shift the accesses on the right",
+                )
+            index = self.letter(item)
+            assert index is not None
+            if index in left:
+                name = _target_name(target)
+                other = next(c for c in "jklmnpq" if c != item.name and c not in self.words)
+                indices = ",".join(i.name for i in [*left, Index(other)])
+                raise IndexFault(
+                    f"{item.name} is twice on the left side",
+                    item.span,
+                    f"write {name}[{indices}] = ...*delta[{item.name},{other}]",
+                )
+            left.append(index)
+        return left
+
+    def _is_indexed(self, value: tree.Tree) -> bool:
+        """Whether there is a letter anywhere."""
+        for part in tree.walk(value):
+            if isinstance(part, tree.Over):
+                return True
+            if isinstance(part, tree.Subscript):
+                for item in part.items:
+                    if any(isinstance(one, tree.Name) and self._may_be_letter(one.name) for one in tree.walk(item)):
+                        return True
+        return False
+
+    def _other_name(self, name: str) -> str:
+        return next(n for n in (f"{name}{k}" for k in range(1, 1000)) if n not in self.words)
+
+    def _variable(self, name: tree.Name) -> Variable:
+        variable = Variable(str(name.name), name.span)
+        declared = self._declared.get(name.name)
+        if declared is not None:
+            variable.declared, variable.source = declared[0], declared[1]
+        return variable
+
+    def _may_be_letter(self, name: str) -> bool:
+        if name in self._arrays or name in self._declared:
+            return False
+        return name not in self._sizes or name in self._plain_items()
+
+    def _plain_items(self) -> set[str]:
+        return set()
+
+    # -- what names mean, for the reader
+
+    def value(self, name: tree.Name, indexed: bool) -> Node:
+        for scope in reversed(self._scope):
+            if name.name in scope:
+                raise Unsupported(
+                    f"{name.name} is an index, and its number has no meaning outside of brackets",
+                    name.span,
+                    f"pass an array that holds the numbers: k[{name.name}]",
+                )
+        variable = self.current.get(name.name)
+        if variable is None:
+            if name.name in self._sizes:
+                return SizeName(name.span, str(name.name))
+            row = load_table().get(name.name)
+            if isinstance(row, NamedNumber) and name.name not in self._declared:
+                return Named(name.span, row.name)
+            variable = self._variable(name)
+            variable.rank = 0
+            self.inputs[variable.name] = self.current[variable.name] = variable
+        elif variable.line is not None and isinstance(variable.line.value, AxisSize | SizeName):
+            return variable.line.value
+        node = Reference(name.span, variable)
+        if indexed:
+            if variable.line is None and variable.declared is None and variable.exact is None:
+                variable.exact, variable.exact_span = 0, name.span
+            self.scalar(node)
+        return node
+
+    def letter(self, name: tree.Name) -> Index | None:
+        for scope in reversed(self._scope):
+            if name.name in scope:
+                return scope[name.name]
+        if name.name == "delta":
+            return None if name.name in self._arrays or name.name in self._declared else Index("delta")
+        if not self._may_be_letter(name.name):
+            return None
+        index = Index(str(name.name), name.span, typed=True)
+        self._scope[0][name.name] = index
+        self._line.indices.append(index)
+        return index
+
+    def size(self, name: str) -> AnySize | None:
+        return symbol(name) if name in self._sizes else None
+
+    def over(self, letters: Iterable[tree.Name]) -> tuple[Index, ...]:
+        own = {}
+        for name in letters:
+            if name.name in self._arrays or name.name in self._declared:
+                raise IndexFault(
+                    f"{name.name} is an array of the program, and an index here", name.span, "use another letter"
+                )
+            own[name.name] = Index(str(name.name), name.span, typed=True)
+        self._scope.append(own)
+        self._line.indices += own.values()
+        return tuple(own.values())
+
+    def leave(self, letters: Iterable[tree.Name]) -> None:
+        self._scope.pop()
+
+    def keep(self, node: Access | Delta) -> None:
+        self._line.accesses.append(node)
+        if isinstance(node, Access) and isinstance(node.base, Reference):
+            variable = node.base.variable
+            if variable.line is None and variable.declared is None and variable.exact is None:
+                variable.exact, variable.exact_span = len(node.items), node.span
+
+    def scalar(self, node: Node) -> None:
+        self._line.scalars.append(node)
+
+
+def _is_delta(base: tree.Tree) -> bool:
+    return isinstance(base, tree.Name) and base.name == "delta"
+
+
+def _simple(node: tree.Binary) -> bool:
+    """Whether it compares sums of names and numbers: it may be an indicator such as `(i + k == m)`."""
+    return all(
+        isinstance(part, tree.Number | tree.Name)
+        or (isinstance(part, tree.Unary) and part.op in "+-")
+        or (isinstance(part, tree.Binary) and (part is node or part.op in ("+", "-", "*")))
+        for part in tree.walk(node)
+    )
+
+
+def _target_name(target: tree.Name | tree.Subscript) -> str:
+    base = target.base if isinstance(target, tree.Subscript) else target
+    assert isinstance(base, tree.Name)
+    return base.name

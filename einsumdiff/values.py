@@ -1,0 +1,250 @@
+"""Expressions as values in index form: the last step, when all sizes are known.
+
+One function serves programs and rules: `value`. In indexed notation a value has rank 0 and its letters are
+open labels; in whole-array notation it has axes and broadcasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from einsumdiff.expression import (
+    Access,
+    Affine,
+    Axis,
+    AxisSize,
+    Call,
+    Count,
+    Delta,
+    Index,
+    Meaning,
+    Named,
+    Node,
+    Number,
+    Operate,
+    Over,
+    Parameter,
+    Power,
+    Product,
+    RankOf,
+    Reference,
+    SizeName,
+    Sum,
+)
+from einsumdiff.nodes import Entry, Form, Label, Operate as OperateBody, bare, constant_form
+from einsumdiff.nodes import Product as FactorProduct
+from einsumdiff.program import Builder, Value, at, extent, indicator, number, read
+from einsumdiff.rows import Operation
+from einsumdiff.scalars import add, divide, elementwise, power
+from einsumdiff.sizes import AnySize, symbol
+
+
+@dataclass(slots=True)
+class Operand:
+    """An argument of an operation: its value, and which letter of the row each axis has."""
+
+    value: Value
+    places: tuple[tuple[int, int], ...]
+    rest: Index | None = None
+
+
+@dataclass(slots=True)
+class Scope:
+    """What letters and parameters stand for where an expression is."""
+
+    builder: Builder
+    labels: dict[Index, tuple[Label, ...]] = field(default_factory=dict)
+    operands: dict[str, Operand] = field(default_factory=dict)
+
+    def inner(self, indices: Iterable[Index]) -> tuple[Scope, tuple[Label, ...]]:
+        """The scope below a reduction, with labels of its own for the letters."""
+        fresh = {index: tuple(label.fresh() for label in self.labels[index]) for index in indices}
+        new = tuple(label for labels in fresh.values() for label in labels)
+        return Scope(self.builder, {**self.labels, **fresh}, self.operands), new
+
+    def form(self, affine: Affine) -> Form:
+        """An item in brackets; a label of size 1 is 0."""
+        total = constant_form(affine.constant)
+        for index, c in affine.terms:
+            (label,) = self.labels[index]
+            if label.size != 1:
+                total = bare(label) if affine.index is index else total + bare(label).times(c)
+        return total
+
+
+def value(node: Node, scope: Scope) -> Value:
+    """The value of an expression."""
+    if node.summed:
+        inner, labels = scope.inner(node.summed)
+        return scope.builder.sum(_value(node, inner), labels)
+    return _value(node, scope)
+
+
+def _value(node: Node, scope: Scope) -> Value:
+    builder = scope.builder
+    match node:
+        case Number(value=constant):
+            return number(constant)
+        case Named(name=name):
+            return builder.constant(name)
+        case SizeName(name=name):
+            return _extent(symbol(name))
+        case AxisSize(shape=shape):
+            return _extent(shape[0])
+        case RankOf(base=base):
+            return number(base.rank)
+        case Count(index=index):
+            size: AnySize = 1
+            for label in scope.labels[index]:
+                size = size * label.size
+            return _extent(size)
+        case Reference(variable=variable):
+            assert variable.array is not None, variable.name
+            return read(variable.array)
+        case Parameter(name=name):
+            return scope.operands[name].value
+        case Sum(terms=terms):
+            parts = [(sign, value(term, scope)) for sign, term in terms]
+            return add([v if sign == 1 else builder.scale(v, -1) for sign, v in parts], builder)
+        case Product(factors=factors):
+            (first, exponent), *rest = factors
+            total = value(first, scope)
+            for factor, exponent in rest:
+                other = value(factor, scope)
+                total = builder.multiply(total, other) if exponent == 1 else divide(total, other, builder)
+            return total
+        case Power(base=base, exponent=raised):
+            return power(value(base, scope), value(raised, scope), builder)
+        case Call(row=row, args=args):
+            return elementwise(row.name, [_shared(value(arg, scope), row, builder) for arg in args], builder)
+        case Access(base=base, items=items):
+            return _access(base, items, scope)
+        case Delta(left=left, right=right, op=op):
+            return indicator(scope.form(left) - scope.form(right), op)
+        case Over(op=op, indices=indices, body=body):
+            inner, labels = scope.inner(indices)
+            whole = value(body, inner)
+            if op == "sum":
+                return builder.sum(whole, labels)
+            labels = tuple(label for label in labels if label.size != 1)
+            for label in labels if op == "prod" else [labels] if labels else []:
+                whole = builder.reduce(op, whole, label if isinstance(label, tuple) else (label,))
+            return whole
+        case Operate():
+            return _operation(node, scope)
+    raise AssertionError(node)
+
+
+def _extent(size: AnySize) -> Value:
+    return number(size) if isinstance(size, int) else extent(size)
+
+
+def _shared(operand: Value, row: object, builder: Builder) -> Value:
+    """The operand of a scalar `def`, which may read it twice: a definition if it is more than an entry."""
+    from einsumdiff.rows import Definition as Row
+
+    return as_entry(operand, builder) if isinstance(row, Row) else operand
+
+
+def as_entry(operand: Value, builder: Builder) -> Value:
+    """The same value as one entry or number, so that reading it twice computes it once."""
+    if operand.number is not None or (len(operand.products) == 1 and not operand.products[0].factors):
+        return operand
+    return Value(operand.axes, (FactorProduct(1, (builder.entry(operand),)),))
+
+
+def _access(base: Node, items: tuple[Affine, ...], scope: Scope) -> Value:
+    if isinstance(base, Parameter):
+        operand = scope.operands[base.name]
+        forms = []
+        for place, n in operand.places:
+            if place < 0:
+                assert operand.rest is not None
+                forms.append(bare(scope.labels[operand.rest][n]))
+                continue
+            item = items[place]
+            labels = scope.labels[item.terms[0][0]] if item.terms else ()
+            plain = item.index is not None and len(labels) != 1
+            forms.append(bare(labels[n]) if plain else scope.form(item) if len(labels) == 1 else bare(labels[n]))
+        return _at(operand.value, forms)
+    forms = [scope.form(item) for item in items]
+    if isinstance(base, Reference):
+        assert base.variable.array is not None
+        return at(base.variable.array, forms)
+    return _at(value(base, scope), forms)
+
+
+def _at(whole: Value, forms: Iterable[Form]) -> Value:
+    values = {label: form for label, form in zip(whole.axes, forms, strict=True) if label.size != 1}
+    return Value((), whole.substitute(values) if values else whole.products)
+
+
+# ------------------------------------------------------------------------------------------- operations
+
+
+def _operation(node: Operate, scope: Scope) -> Value:
+    meaning = node.meaning
+    assert meaning is not None
+    if isinstance(node.row, Operation):
+        return _stated(node, node.row, meaning, scope)
+    labels: dict[Axis, Label] = {
+        axis: Label(size, axis[0].name if axis[0].typed else None) for axis, size in node.sizes.items()
+    }
+    groups: dict[Index, list[Label]] = {}
+    for (index, n), label in sorted(labels.items(), key=lambda item: item[0][1]):
+        assert n == len(groups.get(index, ()))
+        groups.setdefault(index, []).append(label)
+    inner = Scope(scope.builder, {index: tuple(group) for index, group in groups.items()})
+    for index in _unused(meaning):
+        inner.labels.setdefault(index, ())
+    for name, (operand, _) in meaning.operands.items():
+        reads = meaning.reads.get(name, 0)
+        if reads:
+            whole = value(operand, scope)
+            inner.operands[name] = Operand(
+                as_entry(whole, scope.builder) if reads > 1 else whole, meaning.patterns[name], meaning.rest
+            )
+    found = value(meaning.body, inner)
+    return Value(tuple(labels[axis] for axis in meaning.axes), found.products)
+
+
+def _unused(meaning: Meaning) -> list[Index]:
+    """Letters that stand for no axis here: `...` of a matrix, `k` of a number."""
+    from einsumdiff.expression import walk
+
+    found: list[Index] = []
+    for node in walk(meaning.body):
+        match node:
+            case Access(items=items):
+                found += [index for item in items for index, _ in item.terms]
+            case Over(indices=indices):
+                found += indices
+            case Count(index=index):
+                found.append(index)
+        found += node.summed
+    return found
+
+
+def _stated(node: Operate, row: Operation, meaning: Meaning, scope: Scope) -> Value:
+    """An operation with a stated rule, over all of its operands' axes."""
+    builder = scope.builder
+    labels = {axis: Label(size) for axis, size in node.sizes.items()}
+    entries, bound = [], []
+    for operand, axes in meaning.operands.values():
+        whole = value(operand, scope)
+        array = builder.define(whole)
+        forms = []
+        for axis in axes:
+            label = labels[axis]
+            if axis[0].name != "...":
+                label = Label(label.size)
+                bound.append(label)
+            forms.append(bare(label))
+        entries.append(Entry(array, tuple(forms)))
+    axes_of_result = tuple(labels[axis] for axis in meaning.axes)
+    body = OperateBody(row.name, axes_of_result, tuple(entries), tuple(bound))
+    array = builder.define_body(body, tuple(label.size for label in axes_of_result))
+    forms = [constant_form(0) if label.size == 1 else bare(label) for label in axes_of_result]
+    found = at(array, forms)
+    return Value(axes_of_result, found.products)

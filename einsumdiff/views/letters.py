@@ -1,0 +1,213 @@
+"""Names for what has none: letters for indices, names for definitions, and which of these stand in place."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+
+from einsumdiff.nodes import (
+    Array,
+    Body,
+    Call,
+    Definition,
+    Entry,
+    Form,
+    Label,
+    Mask,
+    Operate,
+    Product,
+    Reduce,
+    Sum,
+    bare,
+    body_axes,
+    constant_form,
+    factor_labels,
+)
+from einsumdiff.sizes import AnySize
+
+INDICES = "ijklmnpqrstuvwabcfgh"
+WRT = "mnpqrstuvwabcfghijkl"
+DEFINITIONS = "vwzutsrghabcfpq"
+
+SHORT = 48
+"""A definition that is used once stands in place up to about this many characters."""
+TINY = 16
+"""One that is used more often, up to this many."""
+
+
+def choose(wanted: str | None, pool: str, used: set[str]) -> str:
+    """The wanted letter if it is free, else the first free one of the pool, then `i1, i2, ...`."""
+    if wanted is not None and wanted not in used:
+        letter = wanted
+    else:
+        numbered = (f"{pool[0]}{k}" for k in itertools.count(1))
+        letter = next(c for c in itertools.chain(pool, numbered) if c not in used)
+    used.add(letter)
+    return letter
+
+
+def place_axes(
+    wanted: Iterable[str | None], shape: Sequence[AnySize], pool: str, used: set[str]
+) -> tuple[Form, ...]:
+    """A letter for each axis of an array that is written out: a bare form of a named label."""
+    return tuple(
+        bare(Label(size, choose(name, pool, used))) for name, size in zip(wanted, shape, strict=True)
+    )
+
+
+def wanted_letters(definition: Definition) -> list[str | None]:
+    """The letters that the user gave to the axes of a definition."""
+    forms = body_axes(definition.body) or (constant_form(0),) * len(definition.shape)
+    names: list[str | None] = []
+    for form in forms:
+        label = form.label
+        name = label.name if label is not None else None
+        names.append(name if name not in names else None)
+    return names
+
+
+def bodies_letters(definitions: Iterable[Definition]) -> Iterator[str]:
+    """All letters that a person gave in the bodies of definitions."""
+    for definition in definitions:
+        match definition.body:
+            case Sum(terms):
+                for term in terms:
+                    for label in (*term.labels, *term.product.bound):
+                        if label.name:
+                            yield label.name
+            case Call(_, axes, _):
+                yield from (label.name for label in axes if label.name)
+            case Reduce(_, axes, bound, _, _) | Operate(_, axes, _, bound, _):
+                yield from (label.name for label in (*axes, *bound) if label.name)
+
+
+# ------------------------------------------------------------------------------- what stands in place
+
+
+def _repeats(body: Body) -> bool:
+    """Whether the value repeats along an axis that no factor bears, or the left side is not plain."""
+    if not isinstance(body, Sum):
+        return False
+    borne: set[Label] = set()
+    for term in body.terms:
+        for f in term.product.factors:
+            borne.update(factor_labels(f))
+    return any(
+        (form.label is None and bool(form.coefficients)) or any(b not in borne for b in form.labels)
+        for term in body.terms
+        for form in term.axes
+    )
+
+
+def _uses(definitions: Sequence[Definition], products: Iterable[Product]) -> dict[Array, list[str]]:
+    """How each array is read: `factor`, `power`, `operand` or `whole`."""
+    found: dict[Array, list[str]] = {}
+
+    def of_product(product: Product) -> None:
+        only = len(product.factors) == 1
+        for f in product.factors:
+            if isinstance(f, Entry):
+                kind = "power" if f.power != 1 else "copy" if only else "factor"
+                found.setdefault(f.array, []).append(kind)
+            elif isinstance(f, Mask):
+                found.setdefault(f.array, []).append("operand")
+
+    for product in products:
+        of_product(product)
+    for definition in definitions:
+        match definition.body:
+            case Sum(terms):
+                for term in terms:
+                    of_product(term.product)
+            case Call(_, _, operands):
+                for o in operands:
+                    if isinstance(o, Entry):
+                        found.setdefault(o.array, []).append("operand")
+            case Reduce(entry=entry):
+                found.setdefault(entry.array, []).append("operand")
+            case Operate(operands=entries):
+                for entry in entries:
+                    found.setdefault(entry.array, []).append("whole")
+    return found
+
+
+def in_place(
+    definitions: Sequence[Definition], products: Sequence[Product], kept: Iterable[Array] = ()
+) -> set[Array]:
+    """The definitions that are written where they are read, instead of on a line of their own.
+
+    A definition that the user named keeps its line, and so do the arrays in `kept`. A single product
+    stands in place only inside a function: anywhere else it would merge with the product around it
+    when the text is read again.
+    """
+    kept = set(kept)
+    uses = _uses(definitions, products)
+    cost: dict[Array, int] = {}
+    found = _twins(definitions, uses)
+    for definition in definitions:
+        length = _length(definition.body, cost)
+        ways = uses.get(definition, [])
+        limit = SHORT if len(ways) == 1 else TINY
+        if definition.named or definition in kept or length > limit or "whole" in ways:
+            continue
+        if isinstance(definition.body, Operate) or _repeats(definition.body):
+            continue
+        if isinstance(definition.body, Sum):
+            many = len(definition.body.terms) > 1
+            if not definition.body.terms or "copy" in ways:
+                continue
+            if not many and any(way != "operand" for way in ways):
+                continue
+        found.add(definition)
+        cost[definition] = length
+    return found
+
+
+def _twins(definitions: Sequence[Definition], uses: dict[Array, list[str]]) -> set[Array]:
+    """Definitions that another one of the same name only copies: they stand in that one's line."""
+    found: set[Array] = set()
+    for definition in definitions:
+        body = definition.body
+        if isinstance(body, Sum) and len(body.terms) == 1 and len(body.terms[0].product.factors) == 1:
+            only = body.terms[0].product.factors[0]
+            if not isinstance(only, Entry) or not isinstance(only.array, Definition):
+                continue
+            named_alike = only.array.name == definition.name and only.forms == body.terms[0].axes
+            if named_alike and uses.get(only.array) == ["copy"]:
+                found.add(only.array)
+    return found
+
+
+def _length(body: Body, cost: dict[Array, int]) -> int:
+    """About how many characters the body takes; `cost` has those of what stands in place in it."""
+
+    def of(array: Array, rank: int) -> int:
+        return cost.get(array, len(array.name or "v") + 2 * rank + (rank > 0))
+
+    match body:
+        case Sum(terms):
+            total = 0
+            for term in terms:
+                p = term.product
+                total += 3 if total else 0
+                total += 0 if p.coefficient in (1, -1) else len(str(p.coefficient)) + 1
+                for f in p.factors:
+                    match f:
+                        case Entry(array, forms, power):
+                            total += of(array, len(forms)) + 1
+                            total += 0 if power == 1 else 6 if isinstance(power, Fraction) else 3
+                        case Mask(array, forms):
+                            total += of(array, len(forms)) + 10
+                        case _:
+                            total += 12
+            return total
+        case Call(function, _, operands):
+            total = len(function) + 2
+            for operand in operands:
+                total += of(operand.array, len(operand.forms)) if isinstance(operand, Entry) else 3
+            return total
+        case Reduce(op, _, bound, entry, guards):
+            return len(op) + 4 + 2 * len(bound) + of(entry.array, len(entry.forms)) + 12 * len(guards)
+        case Operate():
+            return 1000

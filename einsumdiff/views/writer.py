@@ -1,0 +1,425 @@
+"""Index form as text: terms, products, factors and bodies.
+
+The places of an array that is written out are *forms* over labels whose names are the printed letters;
+`_Scope` maps the labels of a term to such forms, so reading a definition in place is a substitution.
+Every letter is used once in an additive term, which makes the Einstein rule read the text as it was meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from einsumdiff.nodes import (
+    Array,
+    Call,
+    Definition,
+    Entry,
+    Extent,
+    Form,
+    Guard,
+    Label,
+    Mask,
+    Number,
+    Operate,
+    Product,
+    Reduce,
+    Sum,
+    Term,
+    bare,
+)
+from einsumdiff.sizes import AnySize, Size
+from einsumdiff.sizes import names as size_names
+from einsumdiff.views.letters import INDICES, choose
+
+COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(6)
+
+
+class Text(NamedTuple):
+    """An expression and how tight its outermost operator binds."""
+
+    text: str
+    level: int = ATOM
+
+    def within(self, level: int) -> str:
+        """In brackets where it binds less tight than `level`."""
+        return self.text if self.level >= level else f"({self.text})"
+
+
+class _Part(NamedTuple):
+    """A factor that is written: below the line or above it, and the letters that it bears."""
+
+    text: Text
+    labels: frozenset[Label]
+    below: bool = False
+    rank: int = 0  # numbers come first, then deltas, then arrays of many axes before those of few
+
+
+def form_text(form: Form) -> str:
+    """`i+k-1`, `2*i`, `n-1-i`."""
+    pieces: list[tuple[bool, str]] = []
+    for label, c in form.coefficients:
+        negative, size = _sign(c)
+        assert label.name is not None
+        factor = "" if size == 1 else f"{_size(size, PRODUCT)}*"
+        pieces.append((negative, f"{factor}{label.name}"))
+    if form.constant != 0 or not pieces:
+        negative, size = _sign(form.constant)
+        constant = (negative, str(size).replace(" ", ""))
+        if isinstance(size, Size) and not negative and any(n for n, _ in pieces):
+            pieces.insert(0, constant)
+        elif negative and isinstance(size, Size) and len(size.terms) > 1:
+            pieces.append((True, f"({constant[1]})"))
+        else:
+            pieces.append(constant)
+    pieces.sort(key=lambda piece: piece[0])
+    text = ""
+    for negative, piece in pieces:
+        text += ("-" if negative else "+" if text else "") + piece
+    return text
+
+
+def _sign(size: AnySize) -> tuple[bool, AnySize]:
+    """Whether to print a minus, and what to print after it."""
+    if isinstance(size, int):
+        return size < 0, abs(size)
+    return (True, -size) if all(c < 0 for _, c in size.terms) else (False, size)
+
+
+def _size(size: AnySize, level: int) -> str:
+    one = isinstance(size, int) or len(size.terms) == 1
+    return Text(str(size), PRODUCT if one else SUM).within(level)
+
+
+def form_sizes(form: Form) -> Iterable[str]:
+    """The names of sizes that stand in a form."""
+    for size in (*(c for _, c in form.coefficients), form.constant):
+        yield from size_names(size)
+
+
+def brackets(forms: Sequence[Form]) -> str:
+    """`[i,j]`, `[i, j+1]`, nothing for rank 0."""
+    if not forms:
+        return ""
+    texts = [form_text(form) for form in forms]
+    gap = "," if all(text.isalnum() for text in texts) else ", "
+    return f"[{gap.join(texts)}]"
+
+
+class Writer:
+    """Writes expressions; knows the names of arrays, and which definitions stand in place.
+
+    With `explicit` every sum is written out.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[Array, str],
+        inline: set[Array],
+        operator: Callable[[str], str],
+        explicit: bool = False,
+    ) -> None:
+        self.names, self.inline, self.explicit = names, inline, explicit
+        self.operator = operator
+        self.numbers: set[str] = set()  # size names that were written as numbers
+
+    def begin(self, places: Sequence[Form]) -> None:
+        """A statement begins, whose left side bears these letters: in it a letter has one size."""
+        self.sizes: dict[str, AnySize] = {str(p.labels[0].name): p.labels[0].size for p in places}
+
+    def letter(self, label: Label, used: set[str]) -> Label:
+        """A label with a letter for this one; `used` gains it."""
+        other = {name for name, size in self.sizes.items() if size != label.size}
+        name = choose(label.name, INDICES, used | other)
+        used.add(name)
+        self.sizes[name] = label.size
+        return Label(label.size, name)
+
+    # -- terms ----------------------------------------------------------------------------------------
+
+    def terms(
+        self, terms: Sequence[Term], places: Sequence[Form], shape: Sequence[AnySize], used: set[str]
+    ) -> Text:
+        """The sum of the terms at these places; `used` gains the letters that it takes."""
+        if not terms:
+            return Text("0")
+        before, after = set(used), set(used)
+        written: list[tuple[bool, Text]] = []
+        for term in terms:
+            own = set(before)
+            written.append(self.term(term, places, shape, own))
+            after |= own
+        first = next((k for k, (negative, _) in enumerate(written) if not negative), 0)
+        written.insert(0, written.pop(first))  # 1 - y, not -y + 1
+        used |= after
+        negative, one = written[0]
+        if len(written) == 1:
+            return Text("-" + one.within(PRODUCT), PRODUCT) if negative else one
+        text = ("-" if negative else "") + one.within(PRODUCT)
+        for negative, one in written[1:]:
+            text += (" - " if negative else " + ") + one.within(PRODUCT)
+        return Text(text, SUM)
+
+    def term(
+        self, term: Term, places: Sequence[Form], shape: Sequence[AnySize], used: set[str]
+    ) -> tuple[bool, Text]:
+        """Whether there is a minus, and the term without it."""
+        env: dict[Label, Form] = {}
+        ties: list[tuple[Form, Form]] = []
+        for form, place, size in zip(term.axes, places, shape, strict=True):
+            label = form.label
+            if not form.coefficients and size == 1:
+                continue
+            if label is not None and label not in env and label.size == size:
+                env[label] = place
+            else:
+                ties.append((place, form))
+        summed = [label for label in term.labels if label not in env]
+        return self.product(term.product, env, used, summed, ties)
+
+    def product(
+        self,
+        product: Product,
+        env: Mapping[Label, Form],
+        used: set[str],
+        summed: Sequence[Label] = (),
+        ties: Sequence[tuple[Form, Form]] = (),
+    ) -> tuple[bool, Text]:
+        """A product; `summed` labels and its bound ones are summed, `ties` are deltas of (place, form)."""
+        env = dict(env)
+        over: list[Label] = []
+        bound = set(product.bound)
+        for label in (*(label for label in product.labels if label in bound), *summed):
+            env[label] = bare(self.letter(label, used))
+            over += env[label].labels
+        parts: list[_Part] = []
+        for place, form in ties:
+            parts.append(self._delta(place, form.substitute(env)))
+        masks: list[tuple[bool, Text, frozenset[Label]]] = []
+        plain: set[Label] = set()
+        for factor in product.factors:
+            match factor:
+                case Entry(array, forms, power):
+                    forms = tuple(form.substitute(env) for form in forms)
+                    plain |= _plain(array, forms)
+                    rank = -len(forms) or -99
+                    parts.append(self._power(self.entry(array, forms, used), power, _labels(forms), rank))
+                case Extent(size, power):
+                    self.numbers.update(size_names(size))
+                    whole = isinstance(size, int) or (len(size.terms) == 1 and size.terms[0][1] == 1)
+                    atom = whole and (isinstance(size, int) or len(size.terms[0][0]) == 1)
+                    text = Text(str(size), ATOM if atom else PRODUCT if whole else SUM)
+                    parts.append(self._power(text, power, frozenset(), -99))
+                case Guard(form, "=="):
+                    parts.append(self._delta(*_sides(form.substitute(env))))
+                case Guard(form, ">="):
+                    form = form.substitute(env)
+                    parts.append(_Part(self._not_negative(form, used), _labels((form,))))
+                case Guard(form, _):
+                    form = form.substitute(env)
+                    apart = self._delta(*_sides(form))
+                    masks.append((False, apart.text, apart.labels))
+                case Mask(array, forms, holds):
+                    forms = tuple(form.substitute(env) for form in forms)
+                    plain |= _plain(array, forms)
+                    masks.append((holds, self.entry(array, forms, used), _labels(forms)))
+        for label in over:
+            if label not in plain:
+                self.numbers.update(size_names(label.size))
+                parts.append(_Part(Text(f"ones({label.size}){brackets((bare(label),))}"), frozenset([label])))
+        masked = {label for _, _, labels in masks for label in labels}
+        explicit = [
+            b for b in over if self.explicit or b in masked or _bearers(parts, b) < 2 or _tied(b, ties, env)
+        ]
+        if not self.explicit:
+            parts.sort(key=lambda part: part.rank)
+        negative, coefficient = _magnitude(product.coefficient)
+        inner = [part for part in parts if masks or not part.labels.isdisjoint(explicit)]
+        outer = [part for part in parts if not (masks or not part.labels.isdisjoint(explicit))]
+        if masks:
+            text = _quotient(coefficient, inner)
+            for holds, condition, _ in reversed(masks):
+                branches = f"{text.text}, 0" if holds else f"0, {text.text}"
+                text = Text(f"where({condition.text}, {branches})")
+            coefficient = 1
+        elif explicit:
+            text = _quotient(1, inner)
+        if explicit:
+            letters = ",".join(str(label.name) for label in explicit)
+            text = Text(f"sum[{letters}]({text.text})")
+        if masks or explicit:
+            outer.append(_Part(text, frozenset()))
+        return negative, _quotient(coefficient, outer)
+
+    def _guarded(
+        self, guard: Guard, text: Text, otherwise: str, env: Mapping[Label, Form], used: set[str]
+    ) -> Text:
+        """The text where the guard holds."""
+        form = guard.form.substitute(env)
+        if guard.op == ">=":
+            return Text(f"where({self._not_negative(form, used).text}, {text.text}, {otherwise})")
+        delta = self._delta(*_sides(form)).text.text
+        branches = f"{text.text}, {otherwise}" if guard.op == "==" else f"{otherwise}, {text.text}"
+        return Text(f"where({delta}, {branches})")
+
+    def _not_negative(self, form: Form, used: set[str]) -> Text:
+        """`[form >= 0]`: it is one of 0, 1, ... up to the largest value that it has."""
+        left, right = _sides(form)
+        bounds = form.bounds()
+        assert bounds is not None, f"the sign of {form} is not known"
+        slack = bare(self.letter(Label(bounds[1] + 1), used))
+        self.numbers.update(size_names(bounds[1]))
+        delta = f"delta{self.brackets((left, right + slack))}"
+        return Text(f"sum{brackets((slack,))}({delta}*ones({bounds[1] + 1}){brackets((slack,))})")
+
+    def _delta(self, a: Form, b: Form) -> _Part:
+        if b.label is not None and a.label is not None and b.label.serial < a.label.serial:
+            a, b = b, a
+        if a.label is None and b.label is not None:
+            a, b = b, a
+        return _Part(Text(f"delta{self.brackets((a, b))}"), _labels((a, b)), rank=-98)
+
+    @staticmethod
+    def _power(base: Text, power: int | Fraction, labels: frozenset[Label], rank: int) -> _Part:
+        below = power < 0
+        power = -power if below else power
+        if power == 1:
+            return _Part(base, labels, below, rank)
+        exponent = str(power) if power.denominator == 1 else f"({power})"
+        return _Part(Text(f"{base.within(ATOM)}**{exponent}", POWER), labels, below, rank)
+
+    def brackets(self, forms: Sequence[Form]) -> str:
+        """`[i,j]`, the sizes in it noted."""
+        for form in forms:
+            self.numbers.update(form_sizes(form))
+        return brackets(forms)
+
+    # -- entries and bodies ---------------------------------------------------------------------------
+
+    def entry(self, array: Array, forms: Sequence[Form], used: set[str]) -> Text:
+        """`X[i,j]`, or the definition in place."""
+        if array in self.inline:
+            assert isinstance(array, Definition)
+            return self.body(array, forms, used)
+        return Text(self.names.get(array, array.name) + self.brackets(forms))
+
+    def body(self, definition: Definition, places: Sequence[Form], used: set[str]) -> Text:
+        """What a definition is at these places."""
+        body = definition.body
+        if isinstance(body, Sum):
+            return self.terms(body.terms, places, definition.shape, used)
+        env = dict(zip(body.axes, places, strict=True))
+        match body:
+            case Call(function, _, operands):
+                texts = []
+                before, after = set(used), set(used)
+                for operand in operands:
+                    own = set(before)
+                    texts.append(self._operand(operand, env, own))
+                    after |= own
+                used |= after
+                return self._call(function, texts)
+            case Reduce(op, _, bound, entry, guards):
+                letters = []
+                for label in bound:
+                    env[label] = bare(self.letter(label, used))
+                    letters.append(str(env[label].labels[0].name))
+                text = self._operand(entry, env, used)
+                over = f"[{','.join(letters)}]"
+                if op == "logsumexp":
+                    return Text(f"log(sum{over}(exp({text.text})))")
+                for guard in guards:
+                    text = self._guarded(guard, text, _neutral(op), env, used)
+                return Text(f"{op}{over}({text.text})")
+            case Operate(operation, _, entries, _, parameters):
+                given = [self.names.get(e.array, e.array.name) for e in entries]
+                given += [f"{name}={value!r}" for name, value in parameters]
+                return Text(f"{operation}({', '.join(given)}){self.brackets(places)}")
+
+    def _operand(self, operand: Entry | Number, env: Mapping[Label, Form], used: set[str]) -> Text:
+        if not isinstance(operand, Entry):
+            negative, text = _number(operand)
+            return Text("-" + text.text, SIGN) if negative else text
+        forms = tuple(form.substitute(env) for form in operand.forms)
+        return self.entry(operand.array, forms, used)
+
+    def _call(self, function: str, texts: Sequence[Text]) -> Text:
+        sign = self.operator(function)
+        if sign == "**":
+            return Text(f"{texts[0].within(ATOM)}**{texts[1].within(POWER)}", POWER)
+        if sign in ("%", "//"):
+            return Text(f"{texts[0].within(PRODUCT)} {sign} {texts[1].within(SIGN)}", PRODUCT)
+        if sign in ("<", "<=", ">", ">=", "==", "!="):
+            return Text(f"{texts[0].within(SUM)} {sign} {texts[1].within(SUM)}", COMPARISON)
+        return Text(f"{function}({', '.join(text.text for text in texts)})")
+
+
+def _plain(array: Array, forms: Sequence[Form]) -> set[Label]:
+    """The labels that an access gives their range."""
+    return {
+        form.label
+        for form, size in zip(forms, array.shape, strict=True)
+        if form.label is not None and form.label.size == size
+    }
+
+
+def _labels(forms: Iterable[Form]) -> frozenset[Label]:
+    return frozenset(label for form in forms for label in form.labels)
+
+
+def _bearers(parts: Sequence[_Part], label: Label) -> int:
+    """In how many factors a letter stands; what is below the line is one."""
+    above = sum(label in part.labels for part in parts if not part.below)
+    return above + any(label in part.labels for part in parts if part.below)
+
+
+def _tied(label: Label, ties: Sequence[tuple[Form, Form]], env: Mapping[Label, Form]) -> bool:
+    """A letter of a shifted delta has its sum written out, for the reader's sake."""
+    return any(label in form.substitute(env).labels for _, form in ties)
+
+
+def _sides(form: Form) -> tuple[Form, Form]:
+    """`form op 0` as `left op right` without minus signs."""
+    negative = tuple((label, c) for label, c in form.coefficients if _sign(c)[0])
+    positive = tuple((label, c) for label, c in form.coefficients if not _sign(c)[0])
+    left, right = Form(positive), Form(negative).times(-1)
+    if _sign(form.constant)[0]:
+        return left, right.plus(-form.constant)
+    return left.plus(form.constant), right
+
+
+def _neutral(op: str) -> str:
+    return {"prod": "1", "max": "-inf", "min": "inf"}[op]
+
+
+def _magnitude(number: Number) -> tuple[bool, Number]:
+    return (True, -number) if number < 0 else (False, number)
+
+
+def _number(number: Number) -> tuple[bool, Text]:
+    negative, number = _magnitude(number)
+    if isinstance(number, Fraction) and number.denominator != 1:
+        return negative, Text(f"{number.numerator}/{number.denominator}", PRODUCT)
+    return negative, Text(str(number))
+
+
+def _quotient(coefficient: Number, parts: Sequence[_Part]) -> Text:
+    """`coefficient * above / below`."""
+    above = [part.text for part in parts if not part.below]
+    below = [part.text for part in parts if part.below]
+    if isinstance(coefficient, Fraction) and coefficient.denominator != 1:
+        below.insert(0, Text(str(coefficient.denominator)))
+        coefficient = coefficient.numerator
+    if isinstance(coefficient, float) and coefficient.is_integer() and abs(coefficient) < 1e6:
+        coefficient = int(coefficient)
+    if coefficient != 1 or not above:
+        above.insert(0, Text(str(coefficient)))
+    if len(above) == 1 and not below:
+        return above[0]
+    text = "*".join(one.within(SIGN) for one in above)
+    if len(below) == 1:
+        text += "/" + below[0].within(POWER)
+    elif below:
+        text += "/(" + "*".join(one.within(SIGN) for one in below) + ")"
+    return Text(text, PRODUCT)

@@ -1,0 +1,136 @@
+"""The architecture as a list: a module imports only from those above it on this list, which lie below it.
+
+Imports inside functions and under TYPE_CHECKING count as well, for they too are knowledge.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import einsumdiff
+
+PACKAGE = Path(einsumdiff.__file__).parent
+
+LAYERS = """
+    errors  data  sizes  domains
+    tree  nodes
+    canonical  rows  faults
+    solve  expression
+    program
+    layout  build
+    build_rows
+    parse
+    table
+    shapes  expand
+    einstein  structural  meaning
+    simplify
+    index
+    terms  partials
+    differentiate
+    structure  contract  scatter  plan
+    lower
+    targets  targets.numpy_helpers
+    targets.numpy  evaluate
+    arguments  request
+    views  views.letters
+    views.writer
+    views.index
+    check  function
+    derivative
+    reading  short
+    cli
+    __main__  __init__
+"""
+"""From the bottom to the top; modules on one line do not know each other."""
+
+UPWARD = {("derivative", "reading")}
+"""The exceptions: a Derivative that was read from text is pickled as that text, and read again."""
+
+LAYER = {name: n for n, line in enumerate(LAYERS.split("\n")) for name in line.split()}
+
+TOP = LAYER["targets"]
+"""Up to the targets nothing imports numpy or sympy when it is loaded: the core runs without them."""
+
+
+def modules():
+    """The name within the package of every module that there is, and its syntax tree."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+MODULES = dict(modules())
+
+
+def imports(node):
+    """Every `(module, whether it is needed at loading)` below a node."""
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.Import():
+                yield from ((alias.name, True) for alias in child.names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module, True
+                yield from ((f"{module}.{alias.name}", True) for alias in child.names)
+            case ast.ImportFrom():
+                raise AssertionError("a relative import")
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                yield from ((name, False) for name, _ in imports(child))
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                yield from ((name, False) for name, _ in imports(child))
+            case _:
+                yield from imports(child)
+
+
+def inner(tree):
+    """The modules of this package that a module imports."""
+    for name, _ in imports(tree):
+        head, _, rest = name.partition(".")
+        if head == "einsumdiff" and rest in MODULES:
+            yield rest
+
+
+def test_every_module_has_its_place_and_every_place_its_module():
+    assert set(MODULES) == set(LAYER)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_those_below_it(module):
+    for imported in set(inner(MODULES[module])) - {up for low, up in UPWARD if low == module}:
+        assert LAYER[imported] < LAYER[module], f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if LAYER.get(name, 0) <= TOP])
+def test_the_core_is_loaded_without_numpy_and_sympy(module):
+    loaded = {name.partition(".")[0] for name, at_loading in imports(MODULES[module]) if at_loading}
+    assert not loaded & {"numpy", "sympy", "scipy", "lark"}
+
+
+@pytest.mark.parametrize(
+    "library, places",
+    [
+        ("lark", {"parse", "build", "build_rows", "faults", "layout"}),
+        ("sympy", {"views.sympy"}),
+    ],
+)
+def test_a_library_is_known_in_few_places(library, places):
+    found = {
+        name
+        for name, tree in MODULES.items()
+        if any(imported.partition(".")[0] == library for imported, _ in imports(tree))
+    }
+    assert found <= places
+
+
+def test_this_test_reads_imports_wherever_they_are():
+    tree = ast.parse(
+        "import numpy as np\nfrom einsumdiff import nodes\nfrom einsumdiff.errors import Span\n"
+        "if TYPE_CHECKING:\n    import lark\ndef f():\n    import sympy\nclass C:\n    import scipy\n"
+    )
+    found = dict(imports(tree))
+    assert found["numpy"] is True
+    assert found["scipy"] is True
+    assert found["sympy"] is False
+    assert found["lark"] is False
+    assert set(inner(tree)) == {"nodes", "errors"}

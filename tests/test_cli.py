@@ -1,0 +1,117 @@
+"""The command line: results on standard output, all else on standard error, exit codes 0, 1, 2."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from einsumdiff import __version__
+from einsumdiff.cli import main
+
+LINEAR = "y = sum(W*X + b)"
+DECLARED = ["--shape", "W=m,n", "--shape", "X=m,n", "--shape", "b=n"]
+
+
+def test_the_index_form_is_printed(capsys):
+    assert main([LINEAR, "--wrt", "W", *DECLARED]) == 0
+    out, err = capsys.readouterr()
+    assert out == "dy/dW[i,j] = X[i,j]\nW: (m, n); X: (m, n); b: (n,)\n"
+    assert err == ""
+
+
+def test_the_source_is_printed_and_runs(capsys):
+    assert main([LINEAR, "--wrt", "W", "--format", "numpy"]) == 0
+    names: dict[str, object] = {}
+    exec(capsys.readouterr().out, names)
+    assert "dy_dW" in names
+
+
+def test_json_holds_what_the_derivative_says(capsys):
+    assert main([LINEAR, "--wrt", "W", "--wrt", "b", *DECLARED, "--format", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["inputs"] == ["W", "X", "b"] and said["output"] == "y"
+    assert [one["wrt"] for one in said["derivatives"]] == [["W"], ["b"]]
+    assert said["derivatives"][0]["shape"] == ["m", "n"]
+    assert said["derivatives"][0]["structure"] == "dense"
+
+
+def test_several_names_may_be_separated_by_commas(capsys):
+    assert main([LINEAR, "--wrt", "W,b", *DECLARED]) == 0
+    assert "dy/db[i] = m" in capsys.readouterr().out
+
+
+def test_order_and_output_are_passed_on(capsys):
+    assert main(["h = x @ x; y = h**2", "--wrt", "x", "--output", "h", "--order", "2"]) == 0
+    assert capsys.readouterr().out.startswith("d2h/dx[i]/dx[j] = 2*delta[i,j]\n")
+
+
+def test_a_dash_reads_standard_input():
+    run = subprocess.run(
+        [sys.executable, "-m", "einsumdiff", "-", "--wrt", "x"],
+        input="# a comment\ny = x @ x\n", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0 and run.stdout.startswith("dy/dx[i] = 2*x[i]\n")
+
+
+def test_a_check_that_passes_says_so_on_standard_error(capsys):
+    assert main(["y = sum(tanh(W @ x))", "--wrt", "W", "--check"]) == 0
+    out, err = capsys.readouterr()
+    assert "agrees with central differences" in err and "central" not in out
+
+
+def test_a_check_that_fails_exits_with_1(capsys, monkeypatch):
+    monkeypatch.setattr("einsumdiff.derivative.Derivative.check", lambda self: 0.5)
+    assert main(["sum(x)", "--wrt", "x", "--check"]) == 1
+    assert "differs from central differences: relative error 5.0e-01" in capsys.readouterr().err
+
+
+def test_a_wrong_program_exits_with_1_and_prints_no_result(capsys):
+    assert main(["y = sum(W*", "--wrt", "W"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("SyntaxFault: ")
+
+
+def test_an_unknown_wrt_is_a_wrong_program(capsys):
+    assert main([LINEAR, "--wrt", "Q"]) == 1
+    assert capsys.readouterr().err.startswith("NameFault: ")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        [],
+        [LINEAR],
+        [LINEAR, "--wrt", "W", "--format", "latex"],
+        [LINEAR, "--wrt", "W", "--shape", "m,n"],
+        [LINEAR, "--wrt", "W", "--shape", "W=m,,n"],
+        [LINEAR, "--wrt", "W,,b"],
+        [LINEAR, "--wrt", "W", "--order", "0"],
+        [LINEAR, "--wrt", "W", "--no-such-option"],
+        [LINEAR, "--wrt", "W", "-o", "/no/such/folder/file.py"],
+    ],
+)
+def test_a_wrong_call_exits_with_2(call, capsys):
+    assert main(call) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "usage: einsumdiff" in err
+
+
+def test_a_file_is_written_whole(tmp_path, capsys):
+    place = tmp_path / "out.txt"
+    assert main([LINEAR, "--wrt", "W", *DECLARED, "-o", str(place)]) == 0
+    assert place.read_text().startswith("dy/dW[i,j] = X[i,j]\n")
+    assert capsys.readouterr().out == ""
+    assert list(tmp_path.iterdir()) == [place]
+
+
+def test_a_wrong_program_leaves_the_file_as_it_was(tmp_path):
+    place = tmp_path / "out.txt"
+    place.write_text("before")
+    assert main(["y = nothing(x)", "--wrt", "x", "-o", str(place)]) == 1
+    assert place.read_text() == "before" and list(tmp_path.iterdir()) == [place]
+
+
+def test_the_version_is_printed(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"einsumdiff {__version__}\n"
