@@ -92,7 +92,8 @@ def _random(program: Program, derivative: Callable[..., Any], draw: Callable[[An
         except ShapeFault as error:
             fault = error
             continue
-        return arrays
+        if all(evaluate(size, sizes) > 0 for size, _ in checks.whole):
+            return arrays
     raise fault or ShapeFault("no sizes were found that fit", None, "give arrays: d.check(x=..., ...)")
 
 

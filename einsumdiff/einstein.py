@@ -133,7 +133,11 @@ class Places:
             stack.extend(children(one))
 
     def _bind(self, node: Node, index: Index) -> None:
-        for place in self.place(node, index):
+        try:
+            places = self.place(node, index)
+        except _NoPlace as fault:
+            raise IndexFault(fault.message, fault.span, fault.hint) from None
+        for place in places:
             place.summed = (*place.summed, index)
 
     # -- a bare expression
@@ -158,7 +162,7 @@ class Places:
         text = ""
         for factor, power in product.factors:
             source = factor.span.source
-            if factor in holders:
+            if index in self.letters(factor):
                 source = f"sum[{index.name}]({source})"
             elif isinstance(factor, Sum | Product):
                 source = f"({source})"

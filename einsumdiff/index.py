@@ -171,8 +171,12 @@ class _Building:
         from einsumdiff.expression import Access, AxisSize, Operate, children
 
         stack: list[Node] = [node]
+        seen: set[int] = set()  # the meaning of an operation shares its operands with the operation
         while stack:
             one = stack.pop()
+            if id(one) in seen:
+                continue
+            seen.add(id(one))
             match one:
                 case Operate():
                     one.sizes = {axis: self.sizes.resolve(size) for axis, size in one.sizes.items()}

@@ -45,7 +45,7 @@ from einsumdiff.sizes import AnySize
 from einsumdiff.solve import solve
 
 MOST_FACTORS = 12
-"""A product with more entries than this is cut by a definition, so that long chains stay linear."""
+"""A contraction of more entries than this is cut by a definition, so that long chains stay linear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ class Builder:
             return Product(0)
         if len(value.products) == 1:
             one = value.products[0]
-            if len(one.entries) <= MOST_FACTORS:
+            if len(one.entries) <= MOST_FACTORS or not one.bound:
                 return one
         return Product(1, (self.entry(value),))
 

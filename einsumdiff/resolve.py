@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from einsumdiff import tree
-from einsumdiff.errors import IndexFault, NameFault, Span, SyntaxFault, Unsupported, ValueFault, nearest
+from einsumdiff.errors import EinsumDiffError, IndexFault, NameFault, Span, SyntaxFault, Unsupported, ValueFault, nearest
 from einsumdiff.expression import (
     Access,
     Affine,
@@ -31,12 +31,11 @@ from einsumdiff.expression import (
     Product,
     RankOf,
     ShapeOf,
-    SizeName,
     Static,
     Sum,
 )
 from einsumdiff.rows import Definition, Form, Function, NamedNumber, Operation, Parameter, option
-from einsumdiff.sizes import AnySize, symbol
+from einsumdiff.sizes import AnySize
 from einsumdiff.table import load_table
 
 ELLIPSIS = "..."
@@ -246,9 +245,10 @@ class Reader:
             access = Access(node.span, self.read(base, False), items)
             self.names.keep(access)
             return access
-        letter = next((found for item in node.items if (found := first_letter(item, self.names))), None)
+        letters = (part for item in node.items for part in tree.walk(item) if isinstance(part, tree.Name))
+        letter = next((one for one in letters if self.names.letter(one) is not None), None)
         if letter is not None:
-            self._refuse_mixture(node, letter)
+            raise self._mixture(node, letter)
         from einsumdiff.structural import brackets
 
         whole = brackets(self, node)
@@ -272,30 +272,22 @@ class Reader:
             case _:
                 return False
 
-    def _refuse_mixture(self, node: tree.Subscript, letter: tree.Name) -> None:
+    def _mixture(self, node: tree.Subscript, letter: tree.Name) -> EinsumDiffError:
+        """What is wrong with a bracket that has a letter, and is no list of affine forms."""
         for item in node.items:
             if isinstance(item, tree.Slice) or (
                 isinstance(item, tree.Constant) and item.value in (None, Ellipsis)
             ):
-                raise IndexFault(
+                return IndexFault(
                     f"this bracket mixes the index {letter.name} with NumPy's {item.span.source}",
                     node.span,
                     "use letters and whole numbers only: X[i,0]",
                 )
-            if not self._is_item(item) and first_letter(item, self.names) is not None:
-                inner = [part for part in tree.walk(item) if isinstance(part, tree.Subscript)]
-                if inner:
-                    raise Unsupported(
-                        f"{item.span.source} in brackets gathers, which is not known yet",
-                        item.span,
-                        "write it as a product with a matrix of zeros and ones",
-                    )
-                raise IndexFault(
-                    f"{item.span.source} is no whole-number affine form",
-                    item.span,
-                    "brackets hold sums of letters times whole numbers: X[2*i + 1]",
-                )
-        raise IndexFault(
+            if not self._is_item(item):
+                if any(isinstance(part, tree.Subscript) for part in tree.walk(item)):
+                    return gathers(item)
+                return no_affine_form(item)
+        return IndexFault(
             f"{letter.name} is an index, and this is an argument of whole arrays", node.span, "index the result"
         )
 
@@ -330,11 +322,7 @@ class Reader:
                     value = self._affine(one, factor, inner)
                     if not inner:
                         return self._affine(other, value, terms)
-        raise IndexFault(
-            f"{node.span.source} is no whole-number affine form",
-            node.span,
-            "brackets hold sums of letters times whole numbers: X[2*i + 1]",
-        )
+        raise no_affine_form(node)
 
     def _delta(self, node: tree.Subscript) -> Node:
         if len(node.items) != 2 or not all(self._is_item(item) for item in node.items):
@@ -413,6 +401,22 @@ def first_letter(node: tree.Tree, names: Names) -> tree.Name | None:
                     if isinstance(inner, tree.Name) and names.letter(inner) is not None:
                         return inner
     return None if not isinstance(node, tree.Name) or names.letter(node) is None else None
+
+
+def no_affine_form(item: tree.Tree) -> IndexFault:
+    return IndexFault(
+        f"{item.span.source} is no whole-number affine form",
+        item.span,
+        "brackets hold sums of letters times whole numbers: X[2*i + 1]",
+    )
+
+
+def gathers(item: tree.Tree) -> Unsupported:
+    return Unsupported(
+        f"{item.span.source} in brackets is an array, and gathering is not known yet",
+        item.span,
+        "write a product with a matrix of zeros and ones: y[i] = P[i,k]*x[k]",
+    )
 
 
 # -------------------------------------------------------------------------------------------- arguments
@@ -526,8 +530,3 @@ class RuleNames:
         pass
 
 
-def size_symbol(name: str, span: Span) -> SizeName:
-    return SizeName(span, name)
-
-
-__all__ = ["ELLIPSIS", "Names", "Reader", "RuleNames", "additive", "bind", "symbol", "unknown_function"]

@@ -118,16 +118,16 @@ def given_shape(name: str, value: object) -> tuple[Shape, str]:
     """A value of `shapes=` as sizes, and what it is in words."""
     if isinstance(value, str):
         parts = value.replace(",", " ").strip("() ").split()
-        return tuple(_given_size(name, part) for part in parts), "in shapes="
+        return tuple(_given_size(name, part) for part in parts), "given in shapes="
     if isinstance(value, int) and not isinstance(value, bool):
-        return (_given_size(name, value),), "in shapes="
+        return (_given_size(name, value),), "given in shapes="
     shape = getattr(value, "shape", None)
     if shape is not None:
-        return tuple(int(size) for size in shape), "an example array"
+        return tuple(int(size) for size in shape), "an example array in shapes="
     if isinstance(value, float):
-        return (), "an example array"
+        return (), "an example array in shapes="
     if isinstance(value, tuple | list):
-        return tuple(_given_size(name, part) for part in value), "in shapes="
+        return tuple(_given_size(name, part) for part in value), "given in shapes="
     raise ValueFault(
         f"shapes[{name!r}] is {value!r}, which is no shape", None, f'write "m n", ("m", "n"), (2, 3) or an array'
     )

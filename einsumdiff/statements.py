@@ -39,6 +39,7 @@ class Statements:
         self._sizes: dict[str, str] = {}  # size names, with where they come from
         self._arrays: set[str] = set()  # names that stand outside of brackets, or before them
         self._line = Line(Span(0, 0, ""))
+        self._items: set[str] = set()  # size names that are letters in the statement at hand
         self._scope: list[dict[str, Index]] = []
 
     # -- first: what names there are
@@ -82,7 +83,6 @@ class Statements:
     def _scan(self, nodes: Iterable[tree.Tree], inside: bool) -> None:
         """Which names stand outside of brackets."""
         stack = [(node, inside) for node in nodes]
-        indicators: list[tree.Binary] = []
         while stack:
             node, inside = stack.pop()
             match node:
@@ -98,27 +98,8 @@ class Statements:
                     stack.append((body, False))
                 case tree.Apply() | tree.Attribute():
                     stack += [(part, False) for part in tree.children(node)]
-                case tree.Binary(op="==" | "!=" | ">=" | "<=" | ">" | "<") if not inside and _simple(node):
-                    indicators.append(node)
                 case _:
                     stack += [(part, inside) for part in tree.children(node)]
-        for node in indicators:
-            found = [part.name for part in tree.walk(node) if isinstance(part, tree.Name)]
-            if not all(name in self._letters_of(nodes) or name in self._sizes for name in found) or not found:
-                self._arrays.update(found)
-            self.words.update(dict.fromkeys(found))
-
-    @staticmethod
-    def _letters_of(nodes: Iterable[tree.Tree]) -> set[str]:
-        """Names that are items of brackets."""
-        found = set()
-        for node in nodes:
-            for part in tree.walk(node):
-                if isinstance(part, tree.Subscript):
-                    for item in part.items:
-                        found |= {one.name for one in tree.walk(item) if isinstance(one, tree.Name)}
-        return found
-
     # -- then: what each line means
 
     def finish(self) -> None:
@@ -144,6 +125,7 @@ class Statements:
             self._unpack(statement)
             return
         line = self._line = Line(statement.span)
+        self._items = self._plain_items(statement)
         self._scope = [{}]
         target = statement.targets[0] if statement.targets else None
         items = target.items if isinstance(target, tree.Subscript) else ()
@@ -196,7 +178,9 @@ class Statements:
             if not isinstance(item, tree.Name) or self.letter(item) is None:
                 if isinstance(item, tree.Name):
                     raise IndexFault(
-                        f"{item.name} is an array, and the left side has letters", item.span, "use another letter"
+                        f"{item.name} also stands outside of brackets, so it is an array and no index",
+                        item.span,
+                        "use another letter; an index has no value outside of brackets",
                     )
                 raise IndexFault(
                     f"{item.span.source} on the left side is no letter",
@@ -216,6 +200,15 @@ class Statements:
                 )
             left.append(index)
         return left
+
+    def _plain_items(self, statement: tree.Assign) -> set[str]:
+        """Size names that stand alone in brackets somewhere in the statement: there they are letters."""
+        if not self._sizes:
+            return set()
+        parts = [part for node in (*statement.targets, statement.value) for part in tree.walk(node)]
+        items = [item for part in parts if isinstance(part, tree.Subscript) for item in part.items]
+        letters = [letter for part in parts if isinstance(part, tree.Over) for letter in part.letters]
+        return {item.name for item in [*items, *letters] if isinstance(item, tree.Name)} & set(self._sizes)
 
     def _is_indexed(self, value: tree.Tree) -> bool:
         """Whether there is a letter anywhere."""
@@ -241,10 +234,7 @@ class Statements:
     def _may_be_letter(self, name: str) -> bool:
         if name in self._arrays or name in self._declared:
             return False
-        return name not in self._sizes or name in self._plain_items()
-
-    def _plain_items(self) -> set[str]:
-        return set()
+        return name not in self._sizes or name in self._items
 
     # -- what names mean, for the reader
 
@@ -319,16 +309,6 @@ class Statements:
 
 def _is_delta(base: tree.Tree) -> bool:
     return isinstance(base, tree.Name) and base.name == "delta"
-
-
-def _simple(node: tree.Binary) -> bool:
-    """Whether it compares sums of names and numbers: it may be an indicator such as `(i + k == m)`."""
-    return all(
-        isinstance(part, tree.Number | tree.Name)
-        or (isinstance(part, tree.Unary) and part.op in "+-")
-        or (isinstance(part, tree.Binary) and (part is node or part.op in ("+", "-", "*")))
-        for part in tree.walk(node)
-    )
 
 
 def _target_name(target: tree.Name | tree.Subscript) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from einsumdiff import tree
 from einsumdiff.errors import RankFault, Span, Unsupported, ValueFault
@@ -29,11 +28,9 @@ from einsumdiff.expression import (
     ShapeOf,
 )
 from einsumdiff.operations import Need, axes_in_words, chosen_axes, integer, meaning, one_axis
+from einsumdiff.resolve import Reader, gathers
 from einsumdiff.rows import Form
 from einsumdiff.table import load_table
-
-if TYPE_CHECKING:
-    from einsumdiff.resolve import Reader
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -289,6 +286,8 @@ def brackets(reader: Reader, node: tree.Subscript) -> Node:
                 raise Unsupported(
                     f"the slice {span.source} is not known yet", span, "say it in indices: y[i] = x[i + 1]"
                 )
+            case tree.Name() | tree.Subscript() | tree.Sequence():
+                raise gathers(item)
             case _:
                 raise Unsupported(
                     f"{item.span.source} in brackets is not known yet",

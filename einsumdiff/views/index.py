@@ -160,7 +160,7 @@ def _reads(definition: Definition) -> tuple[Array, ...]:
 
 def _says_its_shape(definition: Definition) -> bool:
     """Whether the right side gives every index on the left its range."""
-    if not isinstance(definition.body, Sum):
+    if not isinstance(definition.body, Sum) or not definition.shape:
         return all(size != 1 for size in definition.shape)
     said = [False] * len(definition.shape)
     for term in definition.body.terms:

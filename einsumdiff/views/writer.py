@@ -32,6 +32,7 @@ from einsumdiff.nodes import (
 from einsumdiff.sizes import AnySize, Size
 from einsumdiff.sizes import names as size_names
 from einsumdiff.views.letters import INDICES, choose
+from einsumdiff.views.ranges import Accesses, Tie, spelled_in_bounds, widened
 
 COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(6)
 
@@ -126,6 +127,7 @@ class Writer:
 
     def begin(self, places: Sequence[Form]) -> None:
         """A statement begins, whose left side bears these letters: in it a letter has one size."""
+        self.left = {p.labels[0] for p in places}
         self.sizes: dict[str, AnySize] = {str(p.labels[0].name): p.labels[0].size for p in places}
 
     def letter(self, label: Label, used: set[str]) -> Label:
@@ -165,6 +167,7 @@ class Writer:
         self, term: Term, places: Sequence[Form], shape: Sequence[AnySize], used: set[str]
     ) -> tuple[bool, Text]:
         """Whether there is a minus, and the term without it."""
+        term = widened(term, shape)
         env: dict[Label, Form] = {}
         ties: list[tuple[Form, Form]] = []
         for form, place, size in zip(term.axes, places, shape, strict=True):
@@ -189,6 +192,7 @@ class Writer:
         """A product; `summed` labels and its bound ones are summed, `ties` are deltas of (place, form)."""
         env = dict(env)
         over: list[Label] = []
+        product = spelled_in_bounds(product)
         bound = set(product.bound)
         for label in (*(label for label in product.labels if label in bound), *summed):
             env[label] = bare(self.letter(label, used))
@@ -197,12 +201,15 @@ class Writer:
         for place, form in ties:
             parts.append(self._delta(place, form.substitute(env)))
         masks: list[tuple[bool, Text, frozenset[Label]]] = []
-        plain: set[Label] = set()
+        accesses, cuts = Accesses(), []
+        for place, form in ties:
+            if place.label is not None:
+                cuts.append(Tie(place.label.size, form.substitute(env)))
         for factor in product.factors:
             match factor:
                 case Entry(array, forms, power):
                     forms = tuple(form.substitute(env) for form in forms)
-                    plain |= _plain(array, forms)
+                    accesses.add(forms, array.shape)
                     rank = -len(forms) or -99
                     parts.append(self._power(self.entry(array, forms, used), power, _labels(forms), rank))
                 case Extent(size, power):
@@ -212,7 +219,11 @@ class Writer:
                     text = Text(str(size), ATOM if atom else PRODUCT if whole else SUM)
                     parts.append(self._power(text, power, frozenset(), -99))
                 case Guard(form, "=="):
-                    parts.append(self._delta(*_sides(form.substitute(env))))
+                    left, right = _sides(form.substitute(env))
+                    for one, other in ((left, right), (right, left)):
+                        if one.label is not None:
+                            cuts.append(Tie(one.label.size, other))
+                    parts.append(self._delta(left, right))
                 case Guard(form, ">="):
                     form = form.substitute(env)
                     parts.append(_Part(self._not_negative(form, used), _labels((form,))))
@@ -222,12 +233,14 @@ class Writer:
                     masks.append((False, apart.text, apart.labels))
                 case Mask(array, forms, holds):
                     forms = tuple(form.substitute(env) for form in forms)
-                    plain |= _plain(array, forms)
+                    accesses.add(forms, array.shape)
                     masks.append((holds, self.entry(array, forms, used), _labels(forms)))
         for label in over:
-            if label not in plain:
-                self.numbers.update(size_names(label.size))
-                parts.append(_Part(Text(f"ones({label.size}){brackets((bare(label),))}"), frozenset([label])))
+            needed = accesses.range_factor(label, cuts)
+            if needed is not None:
+                size, index = needed
+                self.numbers.update(size_names(size))
+                parts.append(_Part(Text(f"ones({size}){brackets((index,))}"), frozenset([label])))
         masked = {label for _, _, labels in masks for label in labels}
         explicit = [
             b for b in over if self.explicit or b in masked or _bearers(parts, b) < 2 or _tied(b, ties, env)
@@ -278,6 +291,9 @@ class Writer:
             a, b = b, a
         if a.label is None and b.label is not None:
             a, b = b, a
+        if a.label is not None and b.label is not None and not {a.label, b.label} <= self.left:
+            if a.label.size != b.label.size:  # a delta gives a summed index the range of the other one
+                a, b = a.plus(1), b.plus(1)
         return _Part(Text(f"delta{self.brackets((a, b))}"), _labels((a, b)), rank=-98)
 
     @staticmethod
@@ -353,15 +369,6 @@ class Writer:
         if sign in ("<", "<=", ">", ">=", "==", "!="):
             return Text(f"{texts[0].within(SUM)} {sign} {texts[1].within(SUM)}", COMPARISON)
         return Text(f"{function}({', '.join(text.text for text in texts)})")
-
-
-def _plain(array: Array, forms: Sequence[Form]) -> set[Label]:
-    """The labels that an access gives their range."""
-    return {
-        form.label
-        for form, size in zip(forms, array.shape, strict=True)
-        if form.label is not None and form.label.size == size
-    }
 
 
 def _labels(forms: Iterable[Form]) -> frozenset[Label]:

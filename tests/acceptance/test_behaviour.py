@@ -1,551 +1,467 @@
-"""What the ancestors and peers got wrong or left open, as sentences; the numbers are those of the list.
+"""What other libraries got wrong, or had to settle: rows B1 to B17 of the ancestors' tests, as sentences."""
 
-Where a point of non-differentiability is met, the choice tested here is the one that the language
-states: relu'(0) = 0, abs'(0) = 0, and the parts of a tie are equal and add up to 1.
-"""
-
-import ast
 import os
-import pickle
-import string
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 from numeric import assert_close, numerical_jacobian, sample
 
-import einsumdiff
-from einsumdiff import derive
-from einsumdiff.errors import EinsumDiffError
+from einsumdiff import EinsumDiffError, derive, read
+
+I = np.eye  # noqa: E741 - the identity matrix has no other name
 
 
-def in_a_new_process(code, *arguments, **environment):
-    """What `code` prints in a Python of its own."""
+def run_alone(code, *flags, **environment):
+    """The standard output of a Python process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
+        [sys.executable, *flags, "-c", code],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-# B1
+def function_in(source, namespace=None):
+    """The function that a generated source text defines (the last one)."""
+    namespace = {} if namespace is None else namespace
+    exec(compile(source, "<generated>", "exec"), namespace)
+    functions = [value for value in namespace.values() if isinstance(value, types.FunctionType)]
+    assert functions, f"no function in\n{source}"
+    return functions[-1]
 
 
-def test_an_output_that_does_not_depend_on_wrt_has_a_typed_zero_and_says_so():
-    d = derive("u = A @ b\ny[i] = x[i]**2", wrt="b")
-    arrays = sample({"A": (2, 3), "b": (3,), "x": (5,)})
-    result = d(**arrays)
-    assert result.shape == (5, 3)
-    assert result.dtype == np.float64
-    assert not result.any()
-    assert "zero" in str(d.structure)
-    assert "does not depend on b" in str(d)
+# B1: the output does not depend on wrt
 
 
-def test_the_second_derivative_of_a_linear_function_is_a_typed_zero():
-    d = derive("y = A @ x", wrt="x", order=2)
-    result = d(**sample({"A": (2, 3), "x": (3,)}))
-    assert result.shape == (2, 3, 3)
-    assert not result.any()
+def test_an_independent_wrt_gives_a_zero_of_the_right_shape_and_says_so():
+    d = derive("z = sum(b*b)\ny = W @ x", wrt="b", output="y")
+    result = d(**sample({"W": (2, 3), "x": (3,), "b": (5,)}))
+    assert_close(result, np.zeros((2, 5)))
+    assert "does not depend" in str(d)
 
 
-def test_a_wrt_that_is_nowhere_is_an_error():
-    with pytest.raises(EinsumDiffError, match="nowhere") as caught:
-        derive("y = sum(x**2)", wrt="nowhere")
+def test_a_wrt_that_is_nowhere_is_an_error_that_names_it():
+    with pytest.raises(EinsumDiffError, match="V") as caught:
+        derive("y = W @ x", wrt="V")
     assert caught.value.kind == "name"
 
 
-# B2
+# B2: unknown functions
 
 
 def test_an_unknown_function_is_refused_by_name_with_the_way_to_add_it():
-    with pytest.raises(EinsumDiffError) as caught:
-        derive("y = sum(bessel(x))", wrt="x")
-    message = str(caught.value)
+    with pytest.raises(EinsumDiffError, match="frobnicate") as caught:
+        derive("y = frobnicate(x)", wrt="x")
     assert caught.value.kind == "name"
-    assert "bessel" in message
-    assert "register" in message
-    assert "^^^^^^" in message
+    assert "register" in str(caught.value) or "rules" in str(caught.value)
+    assert "^" * len("frobnicate") in str(caught.value)
 
 
-def test_a_misspelt_function_is_refused_with_the_nearest_name():
-    with pytest.raises(EinsumDiffError, match="tanh"):
-        derive("y = tahn(x)", wrt="x")
+def test_a_misspelt_function_is_refused_with_the_nearest_names():
+    with pytest.raises(EinsumDiffError, match="softmax"):
+        derive("y = sofmax(x)", wrt="x")
 
 
-# B3
+# B3: products with zeros
 
 
-def leave_one_out(x):
-    return np.array([np.delete(x, i).prod() for i in range(len(x))])
-
-
-def leave_two_out(x):
-    n = len(x)
-    return np.array([[0.0 if i == j else np.delete(x, [i, j]).prod() for j in range(n)] for i in range(n)])
-
-
-@pytest.mark.parametrize("zeros", [(), (0,), (2,), (1, 3), (0, 1, 2)], ids=lambda z: f"{len(z)} zeros at {z}")
+@pytest.mark.parametrize(
+    "x, slope",
+    [
+        ([2.0, 0.0, -3.0], [0.0, -6.0, 0.0]),
+        ([0.0, 0.0, -3.0], [0.0, 0.0, 0.0]),
+        ([2.0, 5.0, -3.0], [-15.0, -6.0, 10.0]),
+        ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0]),
+    ],
+    ids=["one zero", "two zeros", "no zero", "all zeros"],
+)
 @pytest.mark.parametrize("program", ["prod(x)", "y = prod[i](x[i])"])
-def test_a_product_is_differentiated_where_factors_are_zero(program, zeros):
-    x = np.array([2.0, -3.0, 0.5, -7.0])
-    x[list(zeros)] = 0
-    assert_close(derive(program, wrt="x")(x=x), leave_one_out(x), 1e-12)
-    assert_close(derive(program, wrt="x", order=2)(x=x), leave_two_out(x), 1e-12)
+def test_the_slope_of_a_product_needs_no_division_by_its_factors(program, x, slope):
+    assert_close(derive(program, wrt="x")(x=np.array(x)), np.array(slope), 1e-15)
 
 
-def test_a_product_along_an_axis_is_differentiated_where_a_factor_is_zero():
-    X = np.array([[2.0, 0.0, -3.0], [5.0, 7.0, -1.0]])
-    expected = np.zeros((2, 2, 3))
-    for i in range(2):
-        expected[i, i] = leave_one_out(X[i])
-    assert_close(derive("prod(X, axis=1)", wrt="X")(X=X), expected, 1e-12)
+def test_the_hessian_of_a_product_survives_zeros():
+    x = np.array([2.0, 0.0, 0.0, -3.0])
+    hessian = np.zeros((4, 4))
+    hessian[1, 2] = hessian[2, 1] = -6.0
+    assert_close(derive("prod(x)", wrt="x", order=2)(x=x), hessian, 1e-15)
 
 
-# B4
+# B4: kinks and ties, under the policy of the language
 
 
 @pytest.mark.parametrize(
-    "program, x, expected",
+    "program, x, slope",
     [
-        ("max(x)", [2, -1, 2, 0], [0.5, 0, 0.5, 0]),
-        ("max(x)", [3, 3, 3], [1 / 3, 1 / 3, 1 / 3]),
-        ("max(x)", [-3, -1, -2], [0, 1, 0]),
-        ("min(x)", [2, -1, -1, 0], [0, 0.5, 0.5, 0]),
-        ("y = max[i](x[i])", [2, -1, 2, 0], [0.5, 0, 0.5, 0]),
-        ("y = min[i](x[i])", [2, -1, -1, 0], [0, 0.5, 0.5, 0]),
-        ("sum(abs(x))", [-2, 0, 3], [-1, 0, 1]),
-        ("sum(relu(x))", [-2, 0, 3], [0, 0, 1]),
-        ("sum(sign(x))", [-2, 0, 3], [0, 0, 0]),
-        ("sum(floor(x))", [-2, 0, 0.5], [0, 0, 0]),
-        ("sum(x > 0)", [-2, 0, 3], [0, 0, 0]),
-        ("sum(clip(x, -1, 2))", [-3, -1, 0, 2, 5], [0, 0.5, 1, 0.5, 0]),
+        ("max(x)", [1.0, 3.0, 3.0], [0.0, 0.5, 0.5]),
+        ("max(x)", [3.0, 1.0, 2.0], [1.0, 0.0, 0.0]),
+        ("min(x)", [1.0, 1.0, 1.0], [1 / 3, 1 / 3, 1 / 3]),
+        ("min(x)", [-1.0, 2.0, -1.0], [0.5, 0.0, 0.5]),
+        ("sum(abs(x))", [-2.0, 0.0, 3.0], [-1.0, 0.0, 1.0]),
+        ("sum(relu(x))", [-2.0, 0.0, 3.0], [0.0, 0.0, 1.0]),
+        ("sum(maximum(x, 0))", [-2.0, 0.0, 3.0], [0.0, 0.5, 1.0]),
+        ("sum(minimum(x, 1))", [-2.0, 1.0, 3.0], [1.0, 0.5, 0.0]),
+        ("sum(sign(x))", [-2.0, 0.0, 3.0], [0.0, 0.0, 0.0]),
+        ("sum(floor(x))", [-2.0, 0.5, 3.0], [0.0, 0.0, 0.0]),
+        ("sum(where(x > 0, x*x, -x))", [-2.0, 0.0, 3.0], [-1.0, -1.0, 6.0]),
     ],
 )
-def test_at_a_kink_the_derivative_is_the_chosen_one(program, x, expected):
-    assert_close(derive(program, wrt="x", shapes={"x": "n"})(x=np.array(x, dtype=float)), expected, 1e-15)
+def test_kinks_and_ties_follow_the_policy(program, x, slope):
+    assert_close(derive(program, wrt="x")(x=np.array(x)), np.array(slope), 1e-15)
 
 
-@pytest.mark.parametrize("name, first", [("maximum", 1), ("minimum", 0), ("fmax", 1), ("fmin", 0)])
-def test_the_two_sides_of_a_tie_share_it_equally(name, first):
-    x, y = np.array([3.0, 2.0, -1.0]), np.array([1.0, 2.0, 4.0])
-    both = derive(f"{name}(x, y)", wrt=["x", "y"])(x=x, y=y)
-    in_x = np.diag([first, 0.5, 1 - first])
-    assert_close(both["x"], in_x, 1e-15)
-    assert_close(both["y"], np.eye(3) - in_x, 1e-15)
+@pytest.mark.parametrize("name", ["maximum", "minimum", "fmax", "fmin"])
+def test_the_two_parts_of_a_tie_sum_to_one(name):
+    both = derive(f"sum({name}(x, y))", wrt=["x", "y"])(x=np.array([1.0, 2.0, -1.0]), y=np.array([1.0, -2.0, 3.0]))
+    assert_close(both["x"] + both["y"], np.ones(3), 1e-15)
+    assert_close(both["x"][0], 0.5, 1e-15)
 
 
-def test_the_parts_of_a_tie_along_an_axis_add_up_to_one():
-    X = np.array([[1.0, 1.0, 0.0], [2.0, -5.0, 2.0]])
-    result = derive("max(X, axis=1)", wrt="X")(X=X)
-    assert_close(result.sum(axis=(1, 2)), [1, 1], 1e-15)
-    assert_close(result[1], [[0, 0, 0], [0.5, 0, 0.5]], 1e-15)
+def test_clip_shares_a_tie_with_its_bound():
+    x = np.array([-2.0, -1.0, 0.5, 1.0, 3.0])
+    assert_close(derive("sum(clip(x, -1, 1))", wrt="x")(x=x), np.array([0.0, 0.5, 1.0, 0.5, 0.0]), 1e-15)
 
 
-def test_sqrt_has_an_infinite_slope_at_zero():
+def test_the_slope_of_sqrt_at_zero_is_infinite_and_never_a_silent_number():
     with np.errstate(divide="ignore"):
-        assert derive("sqrt(x)", wrt="x", shapes={"x": ()})(x=0.0) == np.inf
+        slope = derive("sum(sqrt(x))", wrt="x")(x=np.array([0.0, 4.0]))
+    np.testing.assert_array_equal(slope, [np.inf, 0.25])
 
 
-def test_the_norm_has_no_slope_at_zero_and_does_not_invent_one():
-    with np.errstate(invalid="ignore"):
-        assert np.isnan(derive("norm(x)", wrt="x")(x=np.zeros(3))).all()
+def test_the_slope_of_the_norm_at_zero_is_not_a_number_as_in_jax():
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = derive("norm(x)", wrt="x")(x=np.zeros(3))
+    assert np.all(np.isnan(slope))
 
 
-# B5
+# B5: deltas are written through views
 
 
 @pytest.mark.parametrize(
-    "program, wrt, expected",
+    "program, order, shape, expected",
     [
-        ("Z[i,j] = x[i]*delta[i,j]", "x", "ij,im->ijm"),
-        ("Z[i,j,k] = x[i]*delta[i,j]*delta[j,k]", "x", "ij,jk,im->ijkm"),
-        ("Z[i,k,j,l] = X[i,j]*delta[i,k]*delta[j,l]", "X", "ik,jl,im,jn->ikjlmn"),
+        ("x**2", 1, (3,), lambda x: np.einsum("i,ij->ij", 2 * x, I(3))),
+        ("x**3", 2, (3,), lambda x: np.einsum("i,ij,ik->ijk", 6 * x, I(3), I(3))),
+        ("exp(x)", 1, (2, 3), lambda x: np.einsum("ij,im,jn->ijmn", np.exp(x), I(2), I(3))),
+        ("exp(x)", 2, (2, 3), lambda x: np.einsum("ij,im,jn,ip,jq->ijmnpq", np.exp(x), *[I(2), I(3)] * 2)),
+        ("diag(x*x)", 1, (3,), lambda x: np.einsum("i,ij,im->ijm", 2 * x, I(3), I(3))),
+        ("x.T", 1, (2, 3), lambda x: np.einsum("in,jm->ijmn", I(3), I(2))),
     ],
-    ids=["i->ii", "i->iii", "ij->iijj"],
 )
-def test_a_repeated_output_letter_is_written_through_a_view(program, wrt, expected):
-    sizes = dict.fromkeys("ikm", 3) | dict.fromkeys("jln", 3 if wrt == "x" else 5)
-    operands = expected.split("->")[0].split(",")
-    deltas = [np.eye(sizes[a]) for a, _ in operands]
-    array = np.random.default_rng(0).standard_normal((3, 5) if wrt == "X" else 3)
-    d = derive(program, wrt=wrt)
-    value, jacobian = d.compile(value=True)(array)
-    assert_close(jacobian, np.einsum(expected, *deltas), 1e-15)
-    of_value = {"x": "i", "X": "ij"}[wrt]
-    kept = [labels for labels in operands if not set(labels) & set("mn")]
-    output = expected.split("->")[1].rstrip("mn")
-    assert_close(value, np.einsum(",".join([of_value, *kept]) + "->" + output, array, *deltas[: len(kept)]))
-    assert "eye" not in d.source()
+def test_deltas_are_written_through_views_and_equal_their_product(program, order, shape, expected):
+    d = derive(program, wrt="x", order=order, shapes={"x": shape})
+    x = sample({"x": shape})["x"]
+    assert_close(d(x=x), expected(x), 1e-12)
+    assert "eye(" not in d.source()
+    assert "for " not in "".join(line for line in d.source().split('"""')[::2])
 
 
-def test_a_diagonal_jacobian_is_written_through_a_view():
-    d = derive("tanh(x)", wrt="x")
-    x = np.linspace(-2, 2, 5)
-    assert_close(d(x=x), np.diag(1 - np.tanh(x) ** 2), 1e-12)
-    assert "eye" not in d.source()
+# B6: more letters than the alphabet has
 
 
-# B6
+def chain(sizes, seed=0):
+    random = np.random.default_rng(seed)
+    return {f"A{n}": random.standard_normal(pair) / 2 for n, pair in enumerate(zip(sizes, sizes[1:], strict=False))}
 
 
-def chain(n):
-    """Matrices of 2 by 3 and 3 by 2 in turn, scaled so that their product stays near 1."""
-    random = np.random.default_rng(1)
-    return {f"A{k}": 0.7 * random.standard_normal((2, 3) if k % 2 == 0 else (3, 2)) for k in range(n)}
+@pytest.mark.parametrize("notation", ["@", "indices"])
+def test_a_chain_of_sixty_matrices_needs_more_letters_than_there_are(notation):
+    arrays = chain([(2, 3, 4)[n % 3] for n in range(61)])
+    if notation == "@":
+        program = "Z = " + " @ ".join(arrays)
+    else:
+        program = "Z[i0,i60] = " + "*".join(f"A{n}[i{n},i{n + 1}]" for n in range(60))
+    d = derive(program, wrt="A30", shapes={name: array.shape for name, array in arrays.items()})
+    factors = list(arrays.values())
+    left, right = np.linalg.multi_dot(factors[:30]), np.linalg.multi_dot(factors[31:])
+    result = d(**arrays)
+    assert np.max(np.abs(result)) > 0
+    np.testing.assert_allclose(result, np.einsum("im,nj->ijmn", left, right), rtol=1e-9, atol=0)
 
 
-def by_one_of_the_chain(arrays, k):
-    matrices = list(arrays.values())
-    left = np.linalg.multi_dot([np.eye(len(matrices[0])), *matrices[:k]])
-    right = np.linalg.multi_dot([*matrices[k + 1 :], np.eye(matrices[-1].shape[1])])
-    return np.einsum("ia,bj->ijab", left, right)
+# B7: an axis of size 1
 
 
-@pytest.mark.parametrize("k", [1, 30, 58])
-def test_a_chain_of_sixty_matrices_is_differentiated(k):
-    arrays = chain(60)
-    d = derive(" @ ".join(arrays), wrt=f"A{k}")
-    assert_close(d(**arrays), by_one_of_the_chain(arrays, k), 1e-9)
-
-
-def test_a_product_over_more_than_fifty_two_letters_is_split():
-    arrays = chain(60)
-    factors = "*".join(f"A{k}[i{k},i{k + 1}]" for k in range(60))
-    d = derive(f"Z[i0,i60] = {factors}", wrt="A30")
-    assert_close(d(**arrays), by_one_of_the_chain(arrays, 30), 1e-9)
-
-
-# B7
-
-
-def test_a_size_that_happens_to_be_one_does_not_broadcast():
-    d = derive("x + y", wrt="y", shapes={"x": "n", "y": "n"})
-    with pytest.raises(EinsumDiffError, match="y") as caught:
-        d(x=np.ones(3), y=np.ones(1))
+def test_an_axis_that_is_one_only_when_called_does_not_broadcast():
+    d = derive("y = x + z", wrt="x", shapes={"x": "n", "z": "n"})
+    assert_close(d(x=np.ones(3), z=np.ones(3)), I(3))
+    with pytest.raises(EinsumDiffError, match="z") as caught:
+        d(x=np.ones(3), z=np.ones(1))
     assert caught.value.kind == "shape"
-    assert_close(d(x=np.ones(1), y=np.ones(1)), [[1]])
 
 
-def test_a_size_that_is_declared_one_does_broadcast():
-    d = derive("x + y", wrt="y", shapes={"x": "n", "y": (1,)})
-    assert_close(d(x=np.ones(3), y=np.ones(1)), np.ones((3, 1)))
+@pytest.mark.parametrize("program", ["z: (1,)\ny = x*z", "y = x*z"], ids=["declared", "given"])
+def test_an_axis_that_is_declared_to_be_one_broadcasts(program):
+    shapes = {"x": "n", "z": (1,)} if "declared" not in program and ":" not in program else {"x": "n"}
+    d = derive(program, wrt="z", shapes=shapes)
+    x = np.array([2.0, -3.0, 5.0])
+    assert_close(d(x=x, z=np.array([7.0])), x[:, None])
 
 
-# B8
-
-PRINTED = {
-    "y = sum(W*X + b)": "W",
-    "softmax(x)": "x",
-    "y = sum((T - U @ V.T)**2)": "U",
-    "Z[i,j] = X[i+m, j+n]*W[m,n]": "X",
-    "L = sum(tanh(A @ tanh(B @ x)))": "B",
-    "B[i,j] = tanh(A[i,j]*A[i,j]*A[j,i])": "A",
-    "log(sum(exp(z)))": "z",
-    "prod(x)": "x",
-}
+# B8: printing is deterministic
 
 
-def test_printing_is_the_same_on_every_run_and_for_every_hash_seed():
+def test_the_same_text_comes_out_under_every_hash_seed():
     code = (
-        "import sys, ast\nfrom einsumdiff import derive\n"
-        "for program, wrt in ast.literal_eval(sys.argv[1]).items():\n"
-        "    d = derive(program, wrt=wrt)\n"
-        "    print(d, d.program, d.source(), derive(program, wrt=wrt, order=2))\n"
+        "from einsumdiff import derive\n"
+        "for p, w in [('sum(log_softmax(X @ W + b)*Y)', 'W'), ('x @ A @ x + sum(x*x)', 'x'), ('A.T @ B @ A', 'A')]:\n"
+        "    d = derive(p, wrt=w)\n"
+        "    print(d, d.source(), d.program, d.structure)\n"
     )
-    texts = {in_a_new_process(code, PRINTED, PYTHONHASHSEED=seed) for seed in ("0", "1", "42")}
-    assert len(texts) == 1
-    assert len(texts.pop()) > 1000
+    outputs = {run_alone(code, PYTHONHASHSEED=seed) for seed in ("0", "1", "77")}
+    assert len(outputs) == 1
+    assert len(outputs.pop()) > 200
 
 
-# B9
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("program", PRINTED)
-def test_what_is_printed_reads_back_as_the_same_derivative(program, order):
-    d = derive(program, wrt=PRINTED[program], order=order)
-    assert einsumdiff.read(str(d)) == d
+# B9: printing parses back, and equality is by meaning
 
 
 @pytest.mark.parametrize(
-    "left, right",
+    "program, wrt",
+    [
+        ("y = sum(W*X + b)", "W"),
+        ("y = W @ x + b", "W"),
+        ("Z[i,j] = X[i,k]*Y[k,j]", "Y"),
+        ("x @ A @ x", "x"),
+        ("softmax(x)", "x"),
+        ("sum(exp(x)*exp(x))", "x"),
+        ("Z[i,j] = X[i+m, j+n]*K[m,n]", "X"),
+        ("-mean(sum(Y*log_softmax(X @ W + b), axis=1))", "W"),
+    ],
+)
+@pytest.mark.parametrize("order", [1, 2])
+def test_what_is_printed_parses_back_to_the_same_derivative(program, wrt, order):
+    d = derive(program, wrt=wrt, order=order)
+    assert read(str(d)) == d
+
+
+@pytest.mark.parametrize(
+    "one, other",
     [
         ("Z[i,j] = X[i,k]*Y[k,j]", "Z[a,b] = X[a,c]*Y[c,b]"),
+        ("Z[i,j] = X[i,k]*Y[k,j]", "Z = X @ Y"),
         ("Z[i,j] = X[i,k]*Y[k,j]", "Z[i,j] = Y[k,j]*X[i,k]"),
-        ("Z = X @ Y", "Z[i,j] = sum[k](X[i,k]*Y[k,j])"),
+        ('Z = einsum("ik,kj->ij", X, Y)', "Z = X.dot(Y)"),
+        ("Z[i,j] = X[i,k]*Y[k,j]", "Z[j,i] = X[j,m]*Y[m,i]"),
     ],
 )
-def test_derivatives_that_differ_in_letters_only_are_equal(left, right):
-    assert derive(left, wrt="X") == derive(right, wrt="X")
+def test_programs_that_differ_by_letters_have_equal_derivatives(one, other):
+    assert derive(one, wrt="X") == derive(other, wrt="X")
 
 
-def test_derivatives_that_mean_different_things_are_not_equal():
-    d = derive("Z[i,j] = X[i,k]*Y[k,j]", wrt="X")
-    assert d != derive("Z[i,j] = X[i,k]*Y[j,k]", wrt="X")
-    assert d != derive("Z[i,j] = 2*X[i,k]*Y[k,j]", wrt="X")
-    assert d != derive("Z[i,j] = X[i,k]*Y[k,j]", wrt="Y")
+def test_programs_that_differ_by_meaning_have_different_derivatives():
+    assert derive("Z = X @ Y", wrt="X", shapes={"X": "n n", "Y": "n n"}) != derive(
+        "Z = X @ Y.T", wrt="X", shapes={"X": "n n", "Y": "n n"}
+    )
 
 
-# B10
+# B10: symbolic sizes
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4])
-def test_one_derivative_serves_every_size(n):
-    x, A = np.linspace(-1, 1, n), np.arange(3.0 * n).reshape(3, n) - 2
-    t = np.tanh(A @ x)
-    assert_close(derive("tanh(A @ x)", wrt="x")(A=A, x=x), (1 - t**2)[:, None] * A, 1e-12)
-    assert_close(
-        derive("tanh(A @ x)", wrt="A")(A=A, x=x), np.einsum("i,im,n->imn", 1 - t**2, np.eye(3), x), 1e-12
-    )
-    assert_close(derive("sum(x**3)", wrt="x", order=2)(x=x), np.diag(6 * x), 1e-12)
-    assert_close(derive("A @ B", wrt="A")(A=A, B=A.T), np.einsum("im,jn->ijmn", np.eye(3), A), 1e-12)
-    assert_close(derive("prod(x)", wrt="x")(x=x), leave_one_out(x), 1e-12)
-    assert_close(derive("x*sum(x)", wrt="x")(x=x), x.sum() * np.eye(n) + x[:, None] * np.ones(n), 1e-12)
+@pytest.mark.parametrize(
+    "program, wrt, value",
+    [
+        ("W @ x + b", "W", lambda W, x, b: W @ x + b),
+        ("W @ x + b", "x", lambda W, x, b: W @ x + b),
+        ("sum((W @ x - b)**2)", "W", lambda W, x, b: ((W @ x - b) ** 2).sum()),
+        ("tanh(W @ x)*b", "x", lambda W, x, b: np.tanh(W @ x) * b),
+        ("sum(outer(b, exp(x))*W)", "x", lambda W, x, b: (np.outer(b, np.exp(x)) * W).sum()),
+    ],
+)
+@pytest.mark.parametrize("m", [1, 3])
+def test_one_derivative_serves_every_size(program, wrt, value, n, m):
+    d = derive(program, wrt=wrt)
+    arrays = sample({"W": (m, n), "x": (n,), "b": (m,)}, seed=n)
+    names = [name for name in arrays if name in d.inputs]
+    result = d(**{name: arrays[name] for name in names})
+    assert_close(result, numerical_jacobian(value, arrays, wrt) if arrays[wrt].size else result * 0, 1e-7)
+    assert result.shape == np.shape(value(**arrays)) + arrays[wrt].shape
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4])
-def test_one_derivative_serves_every_size_that_has_an_entry(n):
-    x = np.linspace(-1, 1, n)
-    s = np.exp(x) / np.exp(x).sum()
-    assert_close(derive("softmax(x)", wrt="x")(x=x), np.diag(s) - np.outer(s, s), 1e-12)
-    assert_close(derive("mean(x**2)", wrt="x")(x=x), 2 * x / n, 1e-12)
-    neighbours = np.eye(n - 1, n) * x[1:, None] + np.eye(n - 1, n, k=1) * x[:-1, None]
-    assert_close(derive("y[i] = x[i]*x[i+1]", wrt="x")(x=x), neighbours, 1e-12)
-
-
-def test_the_maximum_over_nothing_is_an_error_as_it_is_in_numpy():
-    d = derive("max(x)", wrt="x")
-    with pytest.raises((EinsumDiffError, ValueError)):
-        d(x=np.zeros(0))
-
-
-# B11
-
-
-@pytest.mark.parametrize("letter", string.ascii_lowercase.replace("x", "").replace("w", ""))
-def test_no_letter_of_the_user_clashes_with_a_generated_one(letter):
-    x, w = np.array([1.5, -2.0, 0.5]), np.array([-1.0, 3.0])
-    d = derive(f"y[{letter}] = x[{letter}]*tanh(x[{letter}])*sum(w)", wrt="x")
-    assert_close(d(x=x, w=w), np.diag((np.tanh(x) + x * (1 - np.tanh(x) ** 2)) * 2), 1e-12)
-
-
-@pytest.mark.parametrize("first, second, third", ["ijk", "mnp", "imn", "nim", "kij"])
-def test_no_three_letters_of_the_user_clash_with_generated_ones(first, second, third):
-    shapes = {"X": (2, 3), "Y": (3, 5)}
-    arrays = sample(shapes)
-    d = derive(f"Z[{first},{third}] = X[{first},{second}]*Y[{second},{third}]", wrt="Y")
-    assert_close(d(**arrays), np.einsum("im,jn->ijmn", arrays["X"], np.eye(5)), 1e-12)
-
-
-@pytest.mark.parametrize("name", ["i", "j", "m", "h", "dx", "out"])
-def test_the_name_of_the_wrt_may_look_like_an_index_or_a_generated_name(name):
-    x = np.array([1.5, -2.0, 0.5])
-    d = derive(f"y[k] = {name}[k]**2*x[k]", wrt=name)
-    assert_close(d(**{name: x, "x": x}), np.diag(2 * x**2), 1e-12)
-    d = derive(f"y[k] = {name}*x[k]", wrt=name)
-    assert_close(d(**{name: 3.0, "x": x}), x, 1e-12)
-
-
-def test_a_nested_sum_may_use_the_letter_of_the_outer_one():
-    x, w = np.array([1.5, -2.0, 0.5]), np.array([-1.0, 3.0, 2.0])
-    program = "y = sum[i](x[i]*sum[i](w[i]*x[i]))"
-    assert_close(derive(program, wrt="x")(x=x, w=w), np.full(3, w @ x) + x.sum() * w, 1e-12)
-    assert_close(derive(program, wrt="w")(x=x, w=w), x.sum() * x, 1e-12)
-
-
-def test_a_sum_inside_a_function_keeps_its_own_letter():
-    """`delta[i,j]*tanh(sum[i] A[i,j]*b[i])` is the trap: the delta must not reach the inner i."""
-    arrays = sample({"A": (3, 5), "b": (3,), "x": (5,)})
-    A, b, x = arrays["A"], arrays["b"], arrays["x"]
-    d = derive("y[i] = x[i]*tanh(sum[j](A[j,i]*b[j]))", wrt="x")
-    assert_close(d(**arrays), np.diag(np.tanh(A.T @ b)), 1e-12)
-    d = derive("y[i] = x[i]*tanh(sum[j](A[j,i]*b[j]))", wrt="b")
-    assert_close(d(**arrays), (x * (1 - np.tanh(A.T @ b) ** 2))[:, None] * A.T, 1e-12)
-
-
-# B12
-
-
-def test_a_delta_over_different_sizes_is_an_error():
-    with pytest.raises(EinsumDiffError) as caught:
-        derive("Z[i,j] = X[i,k]*Y[k,j]*delta[i,j]", wrt="X", shapes={"X": (2, 3), "Y": (3, 5)})
-    assert caught.value.kind == "shape"
-    assert "2" in str(caught.value)
-    assert "5" in str(caught.value)
-
-
-def test_a_delta_of_an_index_with_itself_is_one_and_summed_it_is_the_size():
-    x = np.array([1.5, -2.0, 0.5])
-    assert_close(derive("y[i] = x[i]*delta[i,i]", wrt="x")(x=x), np.eye(3))
-    assert_close(derive("y = a*sum[i](delta[i,i]*x[i]/x[i])", wrt="a")(a=2.0, x=x), 3.0)
-    assert_close(derive("y = s*trace(eye(5))", wrt="s")(s=2.0), 5.0)
-
-
-# B13
-
-
-def test_a_hessian_is_symmetric_and_the_mixed_block_is_the_derivative_of_the_gradient():
-    arrays = sample({"A": (3, 3), "x": (3,), "b": (3,)})
-    A, x, b = arrays.values()
-    program = "y = exp(x @ A @ x/10) + sum(b*x**3)"
-    e = np.exp(x @ A @ x / 10)
-    g = (A + A.T) @ x / 10
-    hessian = derive(program, wrt="x", order=2)(**arrays)
-    assert_close(hessian, e * (np.outer(g, g) + (A + A.T) / 10) + np.diag(6 * b * x), 1e-9)
-    assert_close(hessian, hessian.T, 1e-14)
-    mixed = derive(derive(program, wrt="x"), wrt="b")
-    assert_close(mixed(**arrays), np.diag(3 * x**2), 1e-12)
-    other_way = derive(derive(program, wrt="b"), wrt="x")
-    assert_close(mixed(**arrays), other_way(**arrays).T, 1e-12)
-
-
-def test_the_third_derivative_is_symmetric_in_all_three_axes():
-    arrays = sample({"a": (3,), "x": (3,)})
-    third = derive("y = sin(a @ x)", wrt="x", order=3)(**arrays)
-    a, x = arrays["a"], arrays["x"]
-    assert_close(third, -np.cos(a @ x) * np.einsum("i,j,k->ijk", a, a, a), 1e-9)
-
-
-def test_a_product_of_two_variables_has_a_mixed_block_and_no_diagonal_one():
-    arrays = sample({"u": (3,), "v": (3,)})
-    assert_close(derive(derive("sum(u*v)", wrt="u"), wrt="v")(**arrays), np.eye(3))
-    assert_close(derive("sum(u*v)", wrt="u", order=2)(**arrays), np.zeros((3, 3)))
-
-
-def test_the_hessian_of_a_separable_sum_is_printed_diagonal():
-    d = derive("y = sum(exp(x))", wrt="x", order=2)
-    assert "delta[" in str(d)
-    assert "diagonal" in str(d.structure)
-    assert "dense" not in str(d.structure)
-    assert_close(d(x=np.array([-1.0, 0.0, 2.0])), np.diag(np.exp([-1.0, 0.0, 2.0])), 1e-12)
-
-
-# B14
-
-EMITTED = [
-    ("y = sum(W*X + b)", "b", {"W": (2, 3), "X": (2, 3), "b": (3,)}),
-    ("Z[i,j] = X[i,k]*Y[k,j]", "X", {"X": (2, 3), "Y": (3, 5)}),
-    ("softmax(X)", "X", {"X": (2, 3)}),
-    ("log(sum(exp(z)))", "z", {"z": (3,)}),
-    ("Z[i,j] = X[i+m, j+n]*W[m,n]", "X", {"X": (5, 7), "W": (2, 3)}),
-    ("Z[i,j] = X[i+m, j+n]*W[m,n]", "W", {"X": (5, 7), "W": (2, 3)}),
-    ("y = norm(A @ x - b)/2 + mean(x)", "x", {"A": (5, 3), "x": (3,), "b": (5,)}),
-    ("sum(erf(x)*gammaln(x**2 + 1))", "x", {"x": (3,)}),
-    ("max(X, axis=0)", "X", {"X": (3, 5)}),
-    ("prod(x)", "x", {"x": (5,)}),
-    ("std(X, axis=1)", "X", {"X": (2, 5)}),
-    ("where(x > 0, x, 0.1*x)*pi", "x", {"x": (5,)}),
-    ("cumsum(x)*x", "x", {"x": (5,)}),
-]
-
-RUN_EMITTED = """
-import pickle, sys, warnings
-warnings.simplefilter("error")
-sys.modules["einsumdiff"] = None
-results = []
-for name, source, arrays in pickle.load(open(sys.argv[1], "rb")):
-    space = {}
-    exec(compile(source, name, "exec"), space)
-    results.append(space[name](**arrays))
-pickle.dump(results, open(sys.argv[2], "wb"))
-print([module for module in ("sympy", "lark") if module in sys.modules])
-"""
-
-
-def function_name(source):
-    """The name of the last function at the top level: the one that a user calls."""
-    return [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)][-1]
-
-
-def imported(source):
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_an_emitted_function_runs_without_this_library_and_keeps_the_dtype(tmp_path, dtype):
-    tasks, expected = [], []
-    for number, (program, wrt, shapes) in enumerate(EMITTED):
-        d = derive(program, wrt=wrt, shapes=shapes)
-        arrays = {n: a.astype(dtype) for n, a in sample(shapes, "nonzero", seed=number).items()}
-        source = d.source()
-        assert set(imported(source)) <= {"numpy", "scipy.special"}, source
-        tasks.append((function_name(source), source, arrays))
-        expected.append(d(**{n: a.astype(float) for n, a in arrays.items()}))
-    (tmp_path / "tasks").write_bytes(pickle.dumps(tasks))
-    assert in_a_new_process(RUN_EMITTED, tmp_path / "tasks", tmp_path / "results").strip() == "[]"
-    results = pickle.loads((tmp_path / "results").read_bytes())
-    for (program, _, _), result, reference in zip(EMITTED, results, expected, strict=True):
-        assert result.dtype == dtype, program
-        assert_close(result, reference, 1e-12 if dtype == np.float64 else 3e-5)
-
-
-@pytest.mark.parametrize("program, wrt, shapes", EMITTED, ids=[f"{row[0]} by {row[1]}" for row in EMITTED])
-def test_a_derivative_called_with_float32_is_float32_and_is_the_slope(program, wrt, shapes):
-    d = derive(program, wrt=wrt, shapes=shapes)
-    arrays = sample(shapes, "nonzero")
-    result = d(**arrays)
-    single = d(**{name: array.astype(np.float32) for name, array in arrays.items()})
-    assert single.dtype == np.float32
-    assert_close(single, result, 3e-5)
-    value = d.compile(value=True)
-    assert_close(result, numerical_jacobian(lambda **given: value(**given)[0], arrays, wrt), 1e-7)
-
-
-def test_no_emitted_function_has_an_identity_matrix_or_a_loop_over_elements():
-    for program, wrt, shapes in EMITTED:
-        source = derive(program, wrt=wrt, shapes=shapes).source()
-        assert "eye" not in source
-        assert "ndindex" not in source
-        assert "nditer" not in source
-        assert "vectorize" not in source
-
-
-# B15
-
-
-def test_like_terms_merge():
-    assert "2*x[i]" in str(derive("x*x", wrt="x"))
-    assert "2*x[i]" in str(derive("y = sum(x*x)", wrt="x"))
-    assert str(derive("x @ A @ x", wrt="x")).splitlines()[0].count("A[") == 2
-    assert "4*x[i]" in str(derive("y = x @ x + x @ x", wrt="x"))
-
-
-def test_no_idle_delta_is_left():
-    assert str(derive('einsum("ii->i", A)', wrt="A")).splitlines()[0].count("delta[") == 2
-    assert str(derive('einsum("ii->", A)', wrt="A")).splitlines()[0].count("delta[") == 1
-    assert "delta" not in str(derive("y = sum(A @ x)", wrt="x"))
-    assert "delta" not in str(derive("y = sum(A @ x)", wrt="A"))
-
-
-# B17
+# B11: names that collide
 
 
 @pytest.mark.parametrize(
-    "program, slope, x",
+    "program, wrt, shapes, value",
     [
-        ("tanh(x)", lambda x: 1 - np.tanh(x) ** 2, [-3, -0.5, 0, 0.5, 3]),
-        ("arcsinh(x)", lambda x: 1 / np.sqrt(1 + x**2), [-30, -0.5, 0, 0.5, 30]),
-        ("asinh(x)", lambda x: 1 / np.sqrt(1 + x**2), [-30, -0.5, 0, 0.5, 30]),
-        ("arccos(x)", lambda x: -1 / np.sqrt(1 - x**2), [-0.9, -0.5, 0, 0.5, 0.9]),
-        ("abs(x)", np.sign, [-3, -0.5, 0, 0.5, 3]),
-        ("abs2(x)", lambda x: 2 * x, [-3, -0.5, 0, 0.5, 3]),
+        ("y[m] = A[m,n]*x[n]", "A", {"A": (2, 3), "x": (3,)}, lambda A, x: A @ x),
+        ("y[n] = A[n,m]*x[m]", "x", {"A": (2, 3), "x": (3,)}, lambda A, x: A @ x),
+        ("h[i] = exp(h0[i])*h0[j]*w[j]", "h0", {"h0": (3,), "w": (3,)}, lambda h0, w: np.exp(h0) * (h0 @ w)),
+        ("y = i @ j", "i", {"i": (2, 3), "j": (3,)}, lambda i, j: i @ j),
+        ("y = m*tanh(n @ m)", "m", {"m": (3,), "n": (3, 3)}, lambda m, n: m * np.tanh(n @ m)),
+        (
+            "y[i] = sum[j](a[i,j]*sum[j](b[j]*x[j])*x[j])",
+            "x",
+            {"a": (2, 3), "b": (3,), "x": (3,)},
+            lambda a, b, x: a @ x * (b @ x),
+        ),
+        (
+            "u[i] = sum[j](A[i,j]*x[j])\nv[j] = sum[i](A[i,j]*u[i])\ny = sum[i](v[i]*x[i])",
+            "x",
+            {"A": (2, 3), "x": (3,)},
+            lambda A, x: (A @ x) @ (A @ x),
+        ),
+        (
+            "z[j] = tanh(sum[i](A[i,j]*b[i]))\ny = sum[i](z[i]*b2[i])",
+            "b",
+            {"A": (2, 3), "b": (2,), "b2": (3,)},
+            lambda A, b, b2: np.tanh(b @ A) @ b2,
+        ),
     ],
-    ids=["tanh", "arcsinh", "asinh", "arccos", "abs", "abs2"],
 )
-def test_the_partial_that_an_ancestor_got_wrong_is_right(program, slope, x):
-    x = np.array(x, dtype=float)
-    assert_close(derive(program, wrt="x")(x=x), np.diag(slope(x)), 1e-12)
+@pytest.mark.parametrize("order", [1, 2])
+def test_letters_of_the_user_and_of_the_library_do_not_meet(program, wrt, shapes, value, order):
+    arrays = sample(shapes)
+    first = derive(program, wrt=wrt, shapes=shapes)
+    assert_close(first(**arrays), numerical_jacobian(value, arrays, wrt), 1e-7)
+    if order == 2:
+        second = derive(program, wrt=wrt, shapes=shapes, order=2)
+        assert_close(second(**arrays), numerical_jacobian(first, arrays, wrt), 1e-7)
 
 
-def test_arccos_falls_everywhere():
-    x = np.linspace(-0.99, 0.99, 7)
-    assert (np.diag(derive("arccos(x)", wrt="x")(x=x)) < 0).all()
+# B12: deltas and sizes
+
+
+def test_a_delta_over_two_different_sizes_is_refused():
+    with pytest.raises(EinsumDiffError) as caught:
+        derive("y[i,j] = delta[i,j]*x[i]*z[j]", wrt="x", shapes={"x": (2,), "z": (3,)})
+    assert caught.value.kind in ("shape", "index")
+
+
+def test_a_delta_of_one_index_is_its_size_when_summed_and_one_when_free():
+    summed = derive("y = sum[i](delta[i,i]*t + z[i])", wrt="t", shapes={"t": (), "z": "n"})
+    assert_close(summed(t=np.array(2.0), z=np.array([1.0, -2.0, 3.0])), 3.0)
+    free = derive("y[i] = delta[i,i]*z[i]", wrt="z")
+    assert_close(free(z=np.array([1.0, -2.0, 3.0])), I(3))
+
+
+# B13: second derivatives
+
+
+@pytest.mark.parametrize(
+    "program, shapes, wrt",
+    [
+        ("sum(tanh(A @ x)**2)", {"A": (2, 3), "x": (3,)}, "x"),
+        ("sum(exp(X @ X.T))", {"X": (2, 3)}, "X"),
+        ("logsumexp(A @ x)*sum(x*x)", {"A": (5, 3), "x": (3,)}, "x"),
+    ],
+)
+def test_the_hessian_is_symmetric_and_the_slope_of_the_gradient(program, shapes, wrt):
+    arrays = {name: array / 2 for name, array in sample(shapes).items()}
+    hessian = derive(program, wrt=wrt, shapes=shapes, order=2)(**arrays)
+    gradient = derive(program, wrt=wrt, shapes=shapes)
+    assert_close(hessian, numerical_jacobian(gradient, arrays, wrt), 1e-7)
+    n = arrays[wrt].size
+    np.testing.assert_allclose(hessian.reshape(n, n), hessian.reshape(n, n).T, rtol=1e-9, atol=1e-12)
+
+
+def test_mixed_blocks_are_each_others_transposes():
+    program = "sum(tanh(W @ x + b)**2)"
+    arrays = sample({"W": (2, 3), "x": (3,), "b": (2,)})
+    one = derive(derive(program, wrt="W"), wrt="b")(**arrays)
+    other = derive(derive(program, wrt="b"), wrt="W")(**arrays)
+    assert one.shape == (2, 3, 2)
+    assert_close(one, np.moveaxis(other, 0, -1), 1e-12)
+    assert_close(one, numerical_jacobian(derive(program, wrt="W"), arrays, "b"), 1e-7)
+
+
+def test_the_hessian_of_a_separable_sum_prints_as_a_diagonal():
+    d = derive("sum(exp(x))", wrt="x", order=2)
+    assert "delta[" in str(d)
+    assert "diagonal" in str(d.structure)
+
+
+def test_a_product_of_two_scalars_has_no_second_derivative_in_one_of_them():
+    shapes = {"x": (), "y": ()}
+    there = derive(derive("x*y", wrt="x", shapes=shapes), wrt="x")
+    across = derive(derive("x*y", wrt="x", shapes=shapes), wrt="y")
+    assert_close(there(x=np.array(2.0), y=np.array(3.0)), 0.0)
+    assert_close(across(x=np.array(2.0), y=np.array(3.0)), 1.0)
+
+
+# B14: generated text stands alone
+
+EMITTED = [
+    ("y = sum(W*X + b)", "W", {"W": (2, 3), "X": (2, 3), "b": ()}),
+    ("y = tanh(W @ x + b)", "W", {"W": (2, 3), "x": (3,), "b": (2,)}),
+    ("Z[i,j] = X[i,k]*Y[k,j]", "Y", {"X": (2, 3), "Y": (3, 5)}),
+    ("Z[i,j] = X[i+m, j+n]*K[m,n]", "X", {"X": (5, 7), "K": (2, 3)}),
+    ("log_softmax(x)", "x", {"x": (5,)}),
+    ("mean(x**3/2)", "x", {"x": (3, 5)}),
+    ("prod(x)", "x", {"x": (5,)}),
+    ("max(X, axis=1)", "X", {"X": (3, 5)}),
+    ("sum(sigmoid(X @ W))", "W", {"X": (5, 3), "W": (3, 2)}),
+    ("x + 1", "x", {"x": (2, 3)}),
+]
+
+
+@pytest.mark.parametrize("program, wrt, shapes", EMITTED, ids=[f"{p} by {w}" for p, w, _ in EMITTED])
+@pytest.mark.parametrize("order", [1, 2])
+def test_the_source_is_a_function_that_keeps_the_precision(program, wrt, shapes, order):
+    d = derive(program, wrt=wrt, shapes=shapes, order=order)
+    arrays = sample(shapes)
+    function = function_in(d.source())
+    double = function(**arrays)
+    assert_close(double, d(**arrays), 1e-15)
+    assert np.asarray(double).dtype == np.float64
+    single = function(**{name: array.astype(np.float32) for name, array in arrays.items()})
+    assert np.asarray(single).dtype == np.float32
+    assert_close(single, double, 1e-4)
+    assert function.__doc__ and f"d{wrt}" in function.__doc__
+
+
+def test_the_source_needs_nothing_but_numpy():
+    parts = []
+    for number, (program, wrt, shapes) in enumerate(EMITTED):
+        source = derive(program, wrt=wrt, shapes=shapes).source()
+        parts.append(f"namespace = {{}}\nexec({source!r}, namespace)\nprint({number})")
+    code = (
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in ('einsumdiff', 'lark', 'sympy', 'scipy'):\n"
+        "            raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Refuse())\n" + "\n".join(parts)
+    )
+    assert run_alone(code, "-I").split() == [str(number) for number in range(len(EMITTED))]
+
+
+# B15: the simplest form
+
+
+def test_like_terms_merge():
+    text = str(derive("y = x*x", wrt="x"))
+    assert "2*x[i]" in text
+    assert "+" not in text.splitlines()[0]
+
+
+def test_no_idle_delta_is_left():
+    assert str(derive('einsum("ii->i", A)', wrt="A")).count("delta[") == 2
+    assert str(derive('einsum("ii->", A)', wrt="A")).count("delta[") == 1
+    assert str(derive("sum(W*X)", wrt="W")).count("delta[") == 0
+
+
+# B17: partials that shipped wrong elsewhere
+
+
+@pytest.mark.parametrize(
+    "name, slope",
+    [
+        ("tanh", lambda x: 1 - np.tanh(x) ** 2),
+        ("arcsinh", lambda x: 1 / np.sqrt(1 + x**2)),
+        ("asinh", lambda x: 1 / np.sqrt(1 + x**2)),
+        ("arccos", lambda x: -1 / np.sqrt(1 - x**2)),
+        ("abs", lambda x: np.sign(x)),
+        ("abs2", lambda x: 2 * x),
+    ],
+)
+def test_the_partial_is_the_right_one(name, slope):
+    x = np.array([-0.75, -0.25, 0.5, 0.875])
+    assert_close(derive(f"{name}(x)", wrt="x")(x=x), np.diag(slope(x)), 1e-15)

@@ -1,0 +1,146 @@
+"""Ranges of indices in text: what is printed must give every letter the range that it has.
+
+The language takes ranges from accesses: `x[k]` gives the whole axis, `x[k+1]` all k that are in bounds.
+A term is brought into a form that says so; what then is left is said by a factor `ones(n)[k]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from einsumdiff.nodes import (
+    Entry,
+    Factor,
+    Form,
+    Guard,
+    Label,
+    Mask,
+    Product,
+    Term,
+    bare,
+)
+from einsumdiff.sizes import AnySize, nonnegative, substitute
+
+
+class Tie(NamedTuple):
+    """`delta[place, form]`, where `place` is an index of that size."""
+
+    size: AnySize
+    form: Form
+
+
+def cut_by(label: Label, ties: Iterable[Tie]) -> bool:
+    """Whether some tie holds for no value of the label beyond its range: `j` in `delta[i, j+1]`."""
+    for size, form in ties:
+        terms = dict(form.coefficients)
+        c = terms.pop(label, 0)
+        if c == 0 or not all(nonnegative(other) for other in (c, *terms.values())):
+            continue
+        if nonnegative(c * label.size + form.constant - size):
+            return True
+    return False
+
+
+def widened(term: Term, shape: Sequence[AnySize]) -> Term:
+    """A label that stands for a part of an axis stands for all of it, where another axis cuts it.
+
+    (i, i+1) with i < n-1 on axes of size n  ->  i < n: the second axis has no place for i = n-1
+    """
+    values: dict[Label, Form] = {}
+    for k, (form, size) in enumerate(zip(term.axes, shape, strict=True)):
+        label = form.label
+        if label is None or label in values or label.size == size or not nonnegative(size - label.size):
+            continue
+        others = [Tie(s, f) for n, (f, s) in enumerate(zip(term.axes, shape, strict=True)) if n != k]
+        if cut_by(label, others) and all(
+            (access.label is label and length == size) or label not in access.labels
+            for access, length in _accesses(term.product)
+        ):
+            values[label] = bare(Label(size, label.name))
+    return term.substitute(values) if values else term
+
+
+def _accesses(product: Product) -> list[tuple[Form, AnySize]]:
+    return [
+        access
+        for f in product.factors
+        if isinstance(f, Entry | Mask)
+        for access in zip(f.forms, f.array.shape, strict=True)
+    ]
+
+
+def spelled_in_bounds(product: Product) -> Product:
+    """An access that only a guard keeps in bounds goes through a delta instead.
+
+    [i - k >= 0] * w[i-k]  ->  delta[i, k+p] * w[p]
+    """
+    guards = [f for f in product.factors if isinstance(f, Guard)]
+    if not guards:
+        return product
+    factors: list[Factor] = []
+    bound = list(product.bound)
+    spoken: set[Form] = set()
+    for f in product.factors:
+        if not isinstance(f, Entry | Mask):
+            continue
+        forms = []
+        for form, size in zip(f.forms, f.array.shape, strict=True):
+            if form.within(size):
+                forms.append(form)
+                continue
+            p = Label(size)
+            bound.append(p)
+            factors.append(Guard(form - bare(p), "=="))
+            spoken |= {form, form.times(-1).plus(size - 1)}
+            forms.append(bare(p))
+        factors.append(f._replace(forms=tuple(forms)))
+    if not spoken:
+        return product
+    kept = [f for f in product.factors if not isinstance(f, Entry | Mask)]
+    kept = [f for f in kept if not (isinstance(f, Guard) and f.op == ">=" and f.form in spoken)]
+    return Product(product.coefficient, (*factors, *kept), tuple(bound))
+
+
+class Accesses:
+    """The accesses of a product that is written, in its letters."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[Form, AnySize]] = []
+
+    def add(self, forms: Sequence[Form], shape: Sequence[AnySize]) -> None:
+        self._found += zip(forms, shape, strict=True)
+
+    def range_factor(self, label: Label, ties: Sequence[Tie]) -> tuple[AnySize, Form] | None:
+        """The size and the index of the `ones(size)[index]` that gives a letter its range, if one must."""
+        plain = [size for form, size in self._found if form.label is label]
+        shifted = [(f, s) for f, s in self._found if f.label is None and label in f.labels]
+        alone = [(f, s) for f, s in shifted if len(f.coefficients) == 1]
+        if not shifted:
+            if plain and all(size == label.size for size in plain):
+                return None
+            if not plain:
+                return label.size, bare(label)
+        elif plain and all(size == label.size for size in plain):
+            return None
+        elif not plain and not alone:
+            return label.size, bare(label)
+        else:
+            bounds = [*plain, *(_room(f, s) for f, s in alone)]
+            exact = any(size == label.size for size in bounds)
+            if exact and all(size is not None and nonnegative(size - label.size) for size in bounds):
+                return None
+        if cut_by(label, ties):
+            return None
+        return label.size + 1, bare(label).plus(1)
+
+
+def _room(form: Form, size: AnySize) -> AnySize | None:
+    """For how many values `c*k + b` is within an axis of that size."""
+    ((_, c),) = form.coefficients
+    if c == 1:
+        return size - form.constant
+    if isinstance(c, int) and c > 0:
+        numerator = size - form.constant - 1
+        return substitute(numerator, {}) // c + 1
+    return None
