@@ -310,6 +310,10 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
         return [one._jacobian for one in self._found.values()]
 
     @property
+    def _keys(self) -> tuple[str | tuple[str, ...], ...]:
+        return tuple(self._found)
+
+    @property
     def _name(self) -> str:
         return f"derivatives_of_{self._program.output.name}"
 
@@ -331,9 +335,8 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
         """All derivatives at these arrays, by the keys of the mapping."""
         import numpy as np
 
-        results = self._call(False, args, kwargs)
-        results = results if len(self._found) > 1 else (results,)
-        return {key: np.asarray(one) for key, one in zip(self._found, results, strict=True)}
+        results: dict[Any, Any] = self._call(False, args, kwargs)
+        return {key: np.asarray(one) for key, one in results.items()}
 
     def check(self, **arrays: object) -> float:
         """The largest of the errors of all, see `Derivative.check`."""

@@ -22,7 +22,9 @@ from einsumdiff.expression import (
     Delta,
     Index,
     Node,
+    Operate,
     Over,
+    Parameter,
     Power,
     Product,
     Sum,
@@ -194,8 +196,6 @@ def _terms(node: Node) -> list[Node]:
 
 def reads_of(node: Node) -> dict[str, int]:
     """How often each parameter of a rule is read below."""
-    from einsumdiff.expression import Operate, Parameter
-
     found: dict[str, int] = {}
     stack = [node]
     while stack:
@@ -208,5 +208,3 @@ def reads_of(node: Node) -> dict[str, int]:
             stack.extend(one.arguments.operands.values())
         stack.extend(children(one))
     return found
-
-

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from einsumdiff import tree
+from einsumdiff.cases import RuleNames, RuleReader, rules_of
 from einsumdiff.einstein import Places
 from einsumdiff.errors import Unsupported
 from einsumdiff.expression import Index, Node, Parameter
 from einsumdiff.nodes import Definition, Entry, Form, Label, Operate, bare, constant_form
-from einsumdiff.operations import RuleReader, rules_of
 from einsumdiff.program import Builder, Value, read
-from einsumdiff.resolve import ELLIPSIS, RuleNames
+from einsumdiff.resolve import ELLIPSIS
 from einsumdiff.rows import Operation, Stated
 from einsumdiff.scalars import instantiate
 from einsumdiff.table import load_table
@@ -58,9 +58,11 @@ def _read(row: Operation, stated: Stated) -> _Read:
         reader = _StatedReader(RuleNames(lambda name: Parameter(name.span, name.name), letters))
         reader.operations = {}
         body = reader.read(stated.value, True)
-        left = [*letters.values()] if not stated.items else [
-            index for name, index in letters.items() if name in {*_names(row), *_own(stated), ELLIPSIS}
-        ]
+        left = (
+            [*letters.values()]
+            if not stated.items
+            else [index for name, index in letters.items() if name in {*_names(row), *_own(stated), ELLIPSIS}]
+        )
         Places().bind(body, left)
         found = _stated.setdefault(id(stated), (stated, _Read(body, letters, reader.operations)))
     return found[1]
@@ -149,5 +151,3 @@ def _applied(row: Operation, body: Operate, builder: Builder) -> Definition:
     entry = Entry(operand.array, tuple(bare(label) for label in labels))
     new = Operate(row.name, tuple(axes), (entry,), tuple(labels[leading:]))
     return builder.define_body(new, tuple(label.size for label in axes))
-
-

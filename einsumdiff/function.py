@@ -33,6 +33,11 @@ class Compiled:
         raise NotImplementedError
 
     @property
+    def _keys(self) -> tuple[str | tuple[str, ...], ...]:
+        """The keys of the dictionary that the function returns; none for a single derivative."""
+        return ()
+
+    @property
     def _name(self) -> str:
         raise NotImplementedError
 
@@ -67,6 +72,7 @@ class Compiled:
     def compile(self, target: str = "numpy", form: str = "dense", value: bool = False) -> Function:
         """The function that `source` shows, loaded; with `value` it returns `(value, derivative)`.
 
+        Several derivatives are a dictionary by the names of their variables.
         It takes arrays for all inputs, in order or by name, and does not check them: `d(...)` does.
         """
         _numpy_only(target, form)
@@ -89,7 +95,8 @@ class Compiled:
             raise Unsupported(
                 "a derivative that was read from text has no value", None, "derive it from a program"
             )
-        plan = lower(self._program, self._jacobians, value=value, name=self._function_name(value))
+        name, keys = self._function_name(value), self._keys
+        plan = lower(self._program, self._jacobians, value=value, name=name, keys=keys)
         return target.source(plan, formula_text(self._program, self._jacobians))
 
     def _function_name(self, value: bool) -> str:

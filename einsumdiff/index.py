@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from einsumdiff import tree
-from einsumdiff.errors import IndexFault, NameFault, Unsupported, ValueFault, nearest
-from einsumdiff.expression import Line, Node, Reference, Variable
+from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
+from einsumdiff.expression import Access, AxisSize, Line, Node, Operate, Variable, children
 from einsumdiff.nodes import Array, Definition, Input, Label
-from einsumdiff.program import Builder, Program, Value, read
+from einsumdiff.program import Builder, Program, Value
 from einsumdiff.ranks import Ranks, by_name
 from einsumdiff.shapes import Sizes, shown
-from einsumdiff.sizes import AnySize, substitute, symbol
+from einsumdiff.simplify import rewrite
+from einsumdiff.sizes import AnySize, names, substitute, symbol
 from einsumdiff.sizing import Sizing
 from einsumdiff.statements import Statements
 from einsumdiff.values import Scope, value
@@ -46,14 +47,17 @@ def build(
     NameFault, RankFault, ShapeFault, IndexFault, Unsupported : with a caret under the part at fault.
     """
     if builder is None:
-        from einsumdiff.simplify import rewrite
-
         builder = Builder(rewrite=rewrite)
     read_program = Statements(shapes or {})
     for statement in statements:
         read_program.add(statement)
-    read_program.finish()
-    return _Building(read_program, text, output, wrt, builder).program()
+    try:
+        read_program.finish()
+        return _Building(read_program, text, output, wrt, builder).program()
+    except RecursionError:
+        raise Unsupported(
+            "an expression is nested too deeply", None, "give parts of it names, in statements of their own"
+        ) from None
 
 
 class _Building:
@@ -84,7 +88,9 @@ class _Building:
             known = [n for n, v in self.read.current.items() if v.line is not None]
             what = "an input" if found is not None else "no name of the program"
             near = nearest(name, known) or known
-            raise NameFault(f"output={name!r} is {what}", None, f"it can be {' or '.join(near)}" if near else None)
+            raise NameFault(
+                f"output={name!r} is {what}", None, f"it can be {' or '.join(near)}" if near else None
+            )
         return found
 
     def program(self) -> Program:
@@ -125,15 +131,15 @@ class _Building:
 
     def _vector_first(self) -> bool:
         for variable in self.read.inputs.values():
-            if any(name.startswith("?") for s in variable.shape for name in _names(self.sizes.resolve(s))):
+            if any(name.startswith("?") for s in variable.shape for name in names(self.sizes.resolve(s))):
                 return len(variable.shape) == 1
         return False
 
     def _show(self, shape: Iterable[AnySize]) -> str:
-        names = self.sizes.proposed(
+        found = self.sizes.proposed(
             [*self._unknowns(), *(shape := tuple(shape))], self.read.words, self._vector_first()
         )
-        values = {old: symbol(new) for old, new in names.items()}
+        values = {old: symbol(new) for old, new in found.items()}
         return shown([substitute(self.sizes.resolve(size), values) for size in shape])
 
     def _final(self, shape: Iterable[AnySize]) -> tuple[AnySize, ...]:
@@ -168,8 +174,6 @@ class _Building:
 
     def _settle(self, node: Node) -> None:
         """Final sizes for the operations of an expression."""
-        from einsumdiff.expression import Access, AxisSize, Operate, children
-
         stack: list[Node] = [node]
         seen: set[int] = set()  # the meaning of an operation shares its operands with the operation
         while stack:
@@ -198,13 +202,17 @@ class _Building:
         groups: dict[str, list[str]] = {}
         first = ""
         for variable in inputs:
-            if variable.declared is None and variable.exact is None and variable.least <= by_name(variable.name):
+            if (
+                variable.declared is None
+                and variable.exact is None
+                and variable.least <= by_name(variable.name)
+            ):
                 assert variable.array is not None
                 shape = shown(variable.array.shape)
                 groups.setdefault(shape, []).append(variable.name)
                 first = first or variable.name
         if groups:
-            said = "; ".join(f"{', '.join(names)} {shape}" for shape, names in groups.items())
+            said = "; ".join(f"{', '.join(those)} {shape}" for shape, those in groups.items())
             array = self.read.inputs[first].array
             assert array is not None
             sizes = [str(size) for size in array.shape]
@@ -216,17 +224,9 @@ class _Building:
         return notes
 
 
-def _names(size: AnySize) -> Iterable[str]:
-    from einsumdiff.sizes import names
-
-    return names(size)
-
-
 def _output_names() -> Iterable[str]:
     yield from "yfgh"
     k = 1
     while True:
         yield f"y{k}"
         k += 1
-
-

@@ -8,6 +8,7 @@ once and is small stands in place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from einsumdiff import plan
@@ -57,8 +58,17 @@ class Result(Protocol):
     def shape(self) -> tuple[AnySize, ...]: ...
 
 
-def lower(program: Program, results: Sequence[Result], *, value: bool = False, name: str = "f") -> Plan:
+def lower(
+    program: Program,
+    results: Sequence[Result],
+    *,
+    value: bool = False,
+    name: str = "f",
+    keys: Sequence[str | tuple[str, ...]] = (),
+) -> Plan:
     """The plan of a function of all inputs that returns the results, the output's value first if asked.
+
+    With `keys`, one for each result, the results are returned as a dictionary.
 
     Raises
     ------
@@ -71,7 +81,7 @@ def lower(program: Program, results: Sequence[Result], *, value: bool = False, n
                 f"{module} is a module in generated source",
                 hint=f"call the input something else than {module}",
             )
-    return _Lowering(program, name).run(results, value)
+    return replace(_Lowering(program, name).run(results, value), keys=tuple(keys))
 
 
 def _read(terms: Iterable[Term]) -> list[Array]:

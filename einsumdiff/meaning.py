@@ -39,9 +39,10 @@ from einsumdiff.nodes import (
     multiply_numbers,
     power_of_number,
     product,
+    substitute_factor,
 )
 from einsumdiff.program import live
-from einsumdiff.sizes import AnySize, Size, as_fraction, names, substitute, symbol
+from einsumdiff.sizes import AnySize, Size, as_fraction, names, nonnegative, substitute, symbol
 
 MOST_AXES = 4
 MOST_FACTORS = 24
@@ -172,6 +173,27 @@ class Copier:
         return self.arrays[array]
 
 
+def _shifted(term: Term) -> Term:
+    """The term with the ranges of labels in place of guards of one label.
+
+    x[i-2]*[i - 2 >= 0] at i < n  ->  x[i] at i+2, i < n-2
+    """
+    for guard in term.product.factors:
+        if not isinstance(guard, Guard) or guard.op != ">=" or len(guard.form.coefficients) != 1:
+            continue
+        ((label, c),) = guard.form.coefficients
+        start, size = (-guard.form.constant, label.size) if c == 1 else (0, guard.form.constant + 1)
+        if c not in (1, -1) or not nonnegative(start) or not nonnegative(label.size - size):
+            continue
+        new = Label(size - start, label.name)
+        values = {label: bare(new).plus(start)}
+        factors = [substitute_factor(f, values) for f in term.product.factors if f is not guard]
+        bound = [new if b is label else b for b in term.product.bound]
+        axes = tuple(form.substitute(values) for form in term.axes)
+        return _shifted(Term(axes, product(term.product.coefficient, factors, bound)))
+    return term
+
+
 def _atoms(factor: Factor) -> list[Factor]:
     """A product of sizes as its factors: `(m*n)**-1` as `m**-1 * n**-1`."""
     if not isinstance(factor, Extent) or isinstance(factor.size, int) or len(factor.size.terms) != 1:
@@ -245,7 +267,7 @@ class Normaliser(Copier):
         return super().body(body)
 
     def term(self, term: Term) -> Term:
-        axes, one = super().term(term)
+        axes, one = _shifted(super().term(term))
         if any(isinstance(f, Extent) and not isinstance(f.size, int) for f in one.factors):
             one = product(one.coefficient, (part for f in one.factors for part in _atoms(f)), one.bound)
         return self._turned(Term(axes, one))

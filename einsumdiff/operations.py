@@ -10,26 +10,20 @@ kept; `along k` works along those axes and keeps all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from einsumdiff import tree
-from einsumdiff.einstein import Places, reads_of
-from einsumdiff.errors import NameFault, RankFault, Unsupported, ValueFault
+from einsumdiff.cases import Rule, rules_of
+from einsumdiff.errors import RankFault, Unsupported, ValueFault
 from einsumdiff.expression import (
     Arguments,
     Axis,
-    Count,
-    Delta,
     Index,
     Meaning,
     Node,
     Operate,
-    Parameter,
-    children,
 )
-from einsumdiff.resolve import ELLIPSIS, Reader, RuleNames
-from einsumdiff.rows import Case, Definition, Operation, option
+from einsumdiff.resolve import ELLIPSIS
+from einsumdiff.rows import Definition, Operation, option
 
 
 class Need(Protocol):
@@ -40,81 +34,6 @@ class Need(Protocol):
 
     def exact(self, node: Node, rank: int) -> bool:
         """Make the rank of a node that."""
-
-
-@dataclass(slots=True)
-class Rule:
-    """A case of a row, read once: its patterns and its expression in indices."""
-
-    patterns: dict[str, tuple[Index, ...]]
-    axes: tuple[Index, ...]
-    body: Node
-    letters: dict[str, Index]
-    reads: dict[str, int]
-    equal: list[tuple[Index, Index]] = field(default_factory=list)
-
-    @property
-    def ellipsis(self) -> Index:
-        return self.letters[ELLIPSIS]
-
-
-_rules: dict[int, tuple[Definition | Operation, list[Rule]]] = {}
-
-
-def rules_of(row: Definition | Operation) -> list[Rule]:
-    """The cases of a row."""
-    found = _rules.get(id(row))
-    if found is None:
-        if isinstance(row, Definition):
-            rules = [_read(case) for case in row.cases if case.axes is not None]
-        else:
-            rules = [_read(Case(row.parameters, row.axes, tree.Number(0, row.span), row.span))]
-        found = _rules.setdefault(id(row), (row, rules))
-    return found[1]
-
-
-def _read(case: Case) -> Rule:
-    letters = {ELLIPSIS: Index(ELLIPSIS)}
-
-    def own(name: tree.Name) -> Node:
-        if any(p.name == name.name for p in case.parameters):
-            return Parameter(name.span, name.name)
-        raise NameFault(f"{name.name} is no parameter of this row", name.span, "name it in its brackets")
-
-    reader = RuleReader(RuleNames(own, letters))
-    patterns = {}
-    for parameter in case.parameters:
-        if parameter.name not in ("axis", "keepdims"):
-            patterns[parameter.name] = tuple(_letter(item, letters) for item in parameter.pattern or ())
-    assert case.axes is not None
-    axes = tuple(_letter(item, letters) for item in case.axes)
-    body = reader.read(case.value, True)
-    Places().bind(body, [*axes, letters[ELLIPSIS]])
-    rule = Rule(patterns, axes, body, letters, reads_of(body))
-    stack = [body]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Delta) and node.left.index is not None and node.right.index is not None:
-            rule.equal.append((node.left.index, node.right.index))
-        stack.extend(children(node))
-    return rule
-
-
-def _letter(item: tree.Tree, letters: dict[str, Index]) -> Index:
-    name = ELLIPSIS if isinstance(item, tree.Constant) else item.name if isinstance(item, tree.Name) else ""
-    assert name, f"{item.span.source} in a row's brackets"
-    return letters.setdefault(name, Index(name, item.span))
-
-
-class RuleReader(Reader):
-    """Reads `len(k)` as how many values a letter has."""
-
-    def read(self, node: tree.Tree, indexed: bool) -> Node:
-        if isinstance(node, tree.Apply) and node.function == "len":
-            (letter,) = node.args
-            assert isinstance(letter, tree.Name) and isinstance(self.names, RuleNames)
-            return Count(node.span, self.names.letters[letter.name])
-        return Reader.read(self, node, indexed)
 
 
 # ----------------------------------------------------------------------------------------------- axes
@@ -132,14 +51,18 @@ def chosen_axes(arguments: Arguments, name: str, operand: Node, need: Need) -> t
         return tuple(range(operand.rank))
     if not all(integer(axis) for axis in axes):
         raise ValueFault(
-            f"{name} must be whole numbers, known when the text is read", arguments.spans.get(name, arguments.span), f"{name}=0"
+            f"{name} must be whole numbers, known when the text is read",
+            arguments.spans.get(name, arguments.span),
+            f"{name}=0",
         )
     found = []
     for axis in axes:
         assert isinstance(axis, int)
         found.append(one_axis(axis, operand, need, arguments, name))
     if len(set(found)) < len(found):
-        raise ValueFault(f"an axis is named twice in {name}", arguments.spans.get(name, arguments.span), "name each once")
+        raise ValueFault(
+            f"an axis is named twice in {name}", arguments.spans.get(name, arguments.span), "name each once"
+        )
     return tuple(sorted(found))
 
 
@@ -170,6 +93,7 @@ def meaning(node: Operate, need: Need) -> Meaning:
     group = (option(row, "reduce") or option(row, "along")) if isinstance(row, Definition) else None
     rules = rules_of(row)
     if group:
+        assert isinstance(row, Definition)
         return _grouped(row, rules[0], rules[0].letters[group], arguments, need)
     rule, operands = _fitting(rules, arguments, need)
     apart = isinstance(row, Definition) and option(row, "apart") is not None
@@ -195,7 +119,8 @@ def _fitting(rules: Sequence[Rule], arguments: Arguments, need: Need) -> tuple[R
                 return rule, dict(zip(rule.patterns, nodes, strict=False))
     given = " and ".join(f"{node.span.source} with {axes_in_words(node.rank)}" for node in nodes)
     wanted = " or ".join(
-        ", ".join(f"[{', '.join(letter.name for letter in pattern)}]" for pattern in patterns) for patterns in arrays
+        ", ".join(f"[{', '.join(letter.name for letter in pattern)}]" for pattern in patterns)
+        for patterns in arrays
     )
     scalar = any(node.rank == 0 for node in nodes) and len(nodes) == 2
     raise RankFault(
@@ -249,7 +174,9 @@ def _grouped(row: Definition, rule: Rule, letter: Index, arguments: Arguments, n
     reduces = option(row, "reduce") is not None
     keepdims = arguments.statics.get("keepdims", 0)
     if not isinstance(keepdims, int):
-        raise ValueFault("keepdims is True or False", arguments.spans.get("keepdims", arguments.span), "keepdims=True")
+        raise ValueFault(
+            "keepdims is True or False", arguments.spans.get("keepdims", arguments.span), "keepdims=True"
+        )
     new = Index("1")
     rest, grouped, axes, at = 0, 0, [], []
     given: dict[Axis, Node | int] = {}
@@ -267,9 +194,7 @@ def _grouped(row: Definition, rule: Rule, letter: Index, arguments: Arguments, n
             axes.append((rule.ellipsis, rest))
             rest += 1
     own = tuple((letter if k == 0 else rule.ellipsis, n) for k, n in at)
-    scalars = {
-        other: (node, ()) for other, node in arguments.operands.items() if other != name
-    }
+    scalars = {other: (node, ()) for other, node in arguments.operands.items() if other != name}
     for other, (node, _) in scalars.items():
         if node.rank:
             raise RankFault(f"{other} of {arguments.name} is a number", node.span, f"{other}=1")
@@ -277,7 +202,7 @@ def _grouped(row: Definition, rule: Rule, letter: Index, arguments: Arguments, n
         {name: (operand, own), **scalars},
         tuple(axes),
         rule.body,
-        {name: tuple(at), **{other: () for other in scalars}},
+        {name: tuple(at), **dict.fromkeys(scalars, ())},
         frozenset(),
         given,
         (),
@@ -289,5 +214,3 @@ def _grouped(row: Definition, rule: Rule, letter: Index, arguments: Arguments, n
 def refuse(arguments: Arguments, what: str, instead: str) -> Unsupported:
     """What a row does not know for these arguments."""
     return Unsupported(what, arguments.span, instead)
-
-

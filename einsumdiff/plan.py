@@ -299,6 +299,7 @@ Statement = Assign | Zeros | Write | Loop
 class Plan:
     """A function of `parameters` that runs the statements and returns the variables `returns`.
 
+    With `keys` the last of them are returned as a dictionary with these keys.
     `sources` tells for each size name the axis that it is read from: (input, axis).
     """
 
@@ -307,3 +308,4 @@ class Plan:
     statements: tuple[Statement, ...]
     returns: tuple[str, ...]
     sources: dict[str, tuple[Input, int]]
+    keys: tuple[str | tuple[str, ...], ...] = ()

@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from einsumdiff.errors import RankFault
 from einsumdiff.expression import (
     Access,
+    AxisSize,
     Line,
     Node,
     Operate,
+    RankOf,
     Reference,
+    ShapeOf,
     Variable,
     children,
 )
@@ -123,7 +126,8 @@ class Ranks:
 
     def __call__(self, node: Node, least: int) -> bool:
         """Raise inputs below the node so that it has at least that rank."""
-        return any([self._raise(variable, least) for variable in self._below(node, least)])
+        raised = [self._raise(variable, least) for variable in self._below(node)]
+        return any(raised)
 
     def exact(self, node: Node, rank: int) -> bool:
         """Settle an input's rank."""
@@ -144,7 +148,7 @@ class Ranks:
             self.raised = True
         return True
 
-    def _below(self, node: Node, least: int) -> list[Variable]:
+    def _below(self, node: Node) -> list[Variable]:
         """The inputs whose rank makes that of the node, through elementwise operations."""
         found: dict[Variable, None] = {}
         stack = [node]
@@ -171,8 +175,6 @@ class Ranks:
 
 def _bases(node: Node) -> list[Node]:
     """Arrays of which a node only reads the shape."""
-    from einsumdiff.expression import AxisSize, RankOf, ShapeOf
-
     if isinstance(node, AxisSize | RankOf):
         return [node.base]
     if not isinstance(node, Operate):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from string import ascii_uppercase
 from typing import SupportsIndex
 
 from einsumdiff.errors import NameFault, Unsupported, ValueFault
+
+_EINSUM = re.compile(r"[\sA-Za-z.,]*->[\sA-Za-z.]*")
 
 MODES = ("auto", "forward", "reverse")
 PlainShape = str | tuple[str | int, ...]
@@ -63,14 +67,37 @@ def request(
         )
     if not isinstance(program, str):
         raise ValueFault(f"a program is text, not {type(program).__name__}", None, 'write "y = sum(W*X + b)"')
-    if "->" in program and '"' not in program and "'" not in program:
-        spec = program.strip()
-        operands = ", ".join("ABCDEFGH"[k] for k in range(min(8, spec.count(",") + 1)))
-        raise Unsupported("einsum strings are not read yet", None, f'write einsum("{spec}", {operands})')
+    if _EINSUM.fullmatch(program):
+        program, wrt = _einsum(program.strip(), wrt)
     if output is not None and not isinstance(output, str):
         raise ValueFault(f"output= is a name, not {output!r}")
     steps = (Step(wrt_names(wrt), _order(order), _mode(mode)),)
     return Request(program, _plain_shapes(shapes), output, steps, isinstance(wrt, str))
+
+
+def _einsum(signature: str, wrt: object) -> tuple[str, object]:
+    """An einsum string as a program, its operands A, B, C, ...; a wrt may be an operand's number.
+
+    >>> _einsum("ij,jk->ik", 0)
+    ('y = einsum("ij,jk->ik", A, B)', 'A')
+    """
+    operands = ascii_uppercase[: signature.count(",") + 1]
+    if signature.count(",") >= len(ascii_uppercase):
+        raise ValueFault(
+            f"an einsum string has at most {len(ascii_uppercase)} operands",
+            hint="write einsum(...) with names of your own",
+        )
+
+    def name(one: object) -> object:
+        if not isinstance(one, int) or isinstance(one, bool):
+            return one
+        if not 0 <= one < len(operands):
+            raise ValueFault(f"there is no operand {one}", hint=f"count from 0 to {len(operands) - 1}")
+        return operands[one]
+
+    several = isinstance(wrt, Sequence) and not isinstance(wrt, str)
+    chosen = [name(one) for one in wrt] if several else name(wrt)  # type: ignore[attr-defined]
+    return f'y = einsum("{signature}", {", ".join(operands)})', chosen
 
 
 def wrt_names(wrt: object) -> tuple[str, ...]:

@@ -7,13 +7,20 @@ code, with their parameters in place of the variables of a program.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
 from einsumdiff import tree
-from einsumdiff.errors import EinsumDiffError, IndexFault, NameFault, Span, SyntaxFault, Unsupported, ValueFault, nearest
+from einsumdiff.calls import array_parameters, bind, option_text, parameters, unknown_function
+from einsumdiff.errors import (
+    EinsumDiffError,
+    IndexFault,
+    Span,
+    SyntaxFault,
+    Unsupported,
+)
 from einsumdiff.expression import (
     Access,
     Affine,
@@ -22,7 +29,6 @@ from einsumdiff.expression import (
     Call,
     Delta,
     Index,
-    Named,
     Node,
     Number,
     Operate,
@@ -34,12 +40,12 @@ from einsumdiff.expression import (
     Static,
     Sum,
 )
-from einsumdiff.rows import Definition, Form, Function, NamedNumber, Operation, Parameter, option
-from einsumdiff.sizes import AnySize
+from einsumdiff.rows import Definition, Form, Function, NamedNumber, Operation, option
+from einsumdiff.sizes import AnySize, as_fraction
 from einsumdiff.table import load_table
 
 ELLIPSIS = "..."
-HOW_TO_ADD = "a function is added by one row of the rule language, or register"
+EXPLICIT = ("sum", "prod", "max", "min")
 
 
 class Names(Protocol):
@@ -110,7 +116,9 @@ class Reader:
             case tree.String(span=span):
                 raise SyntaxFault("text is no number", span, "remove the quotes")
             case _:
-                raise SyntaxFault(f"{node.span.source} has no value here", node.span, "write a number or a name")
+                raise SyntaxFault(
+                    f"{node.span.source} has no value here", node.span, "write a number or a name"
+                )
 
     # -- chains
 
@@ -124,19 +132,25 @@ class Reader:
 
     def _product(self, node: tree.Tree, indexed: bool) -> Node:
         parts = [(self.read(factor, indexed), power) for factor, power in multiplicative(node)]
-        exact = [part for part, _ in parts if isinstance(part, Number) and not isinstance(part.value, float)]
-        if len(exact) == len(parts) and all(p == 1 or x.value != 0 for x, (_, p) in zip(exact, parts, strict=True)):
-            value = Fraction(1)
-            for one, (_, power) in zip(exact, parts, strict=True):
-                value *= Fraction(one.value) ** power
-            return Number(node.span, value.numerator if value.denominator == 1 else value)
-        return Product(node.span, tuple(parts))
+        value = Fraction(1)
+        for part, power in parts:
+            if (
+                not isinstance(part, Number)
+                or isinstance(part.value, float)
+                or (power < 0 and part.value == 0)
+            ):
+                return Product(node.span, tuple(parts))
+            value *= Fraction(part.value) ** power
+        return Number(node.span, as_fraction(value))
 
     def _operator(self, op: str, operands: tuple[tree.Tree, ...], span: Span, indexed: bool) -> Node:
         table = load_table()
         row = table[table.operators[op]]
         return self._application(
-            tree.Apply(row.name, operands, (), span, span), row, indexed and not isinstance(row, Definition), indexed
+            tree.Apply(row.name, operands, (), span, span),
+            row,
+            indexed and isinstance(row, Function),
+            indexed,
         )
 
     # -- calls
@@ -166,8 +180,8 @@ class Reader:
         assert not isinstance(row, NamedNumber)
         bound = bind(row, node)
         if isinstance(row, Function) or (isinstance(row, Definition) and row.cases[0].axes is None):
-            args = [value if isinstance(value, Node) else self._argument(value, inner, node) for value in bound.values()]
-            return Call(node.span, row, tuple(args))
+            given = [value for value in bound.values() if not isinstance(value, list)]
+            return Call(node.span, row, tuple(self._argument(value, inner, node) for value in given))
         arguments = Arguments(node.span, node.function, node.name_span, {}, {}, {})
         arguments.prefix = node.prefix
         arrays = array_parameters(row)
@@ -196,17 +210,11 @@ class Reader:
             letter = first_letter(value, self.names)
             if letter is not None:
                 inside = value.span.source
-                hint = f"give it whole arrays, or write sum[{letter.name}]({inside})" if call.function in (
-                    "sum", "prod", "max", "min"
-                ) else "give it whole arrays and index the result: softmax(x)[i], (A @ x)[i]"
-                if call.function in ("prod", "max", "min"):
-                    hint = hint.replace("sum[", f"{call.function}[")
-                raise IndexFault(
-                    f"{call.span.source if call.name_span == call.span else call.function} works on whole arrays, "
-                    f"and {inside} is an entry",
-                    value.span,
-                    hint,
-                )
+                name = call.span.source if call.name_span == call.span else call.function
+                hint = "give it whole arrays and index the result: softmax(x)[i], (A @ x)[i]"
+                if name in EXPLICIT:
+                    hint = f"give it whole arrays, or write {name}[{letter.name}]({inside})"
+                raise IndexFault(f"{name} works on whole arrays, and {inside} is an entry", value.span, hint)
         return self.read(value, indexed)
 
     def static(self, node: tree.Tree) -> Static:
@@ -249,9 +257,10 @@ class Reader:
         letter = next((one for one in letters if self.names.letter(one) is not None), None)
         if letter is not None:
             raise self._mixture(node, letter)
-        from einsumdiff.structural import brackets
-
-        whole = brackets(self, node)
+        arguments = Arguments(
+            node.span, node.span.source, node.span, {"x": self.read(base, False)}, {"items": _items(node)}, {}
+        )
+        whole = Operate(node.span, Form("subscripted", (), (), node.span), arguments)
         if indexed:
             self.names.scalar(whole)
         return whole
@@ -288,7 +297,9 @@ class Reader:
                     return gathers(item)
                 return no_affine_form(item)
         return IndexFault(
-            f"{letter.name} is an index, and this is an argument of whole arrays", node.span, "index the result"
+            f"{letter.name} is an index, and this is an argument of whole arrays",
+            node.span,
+            "index the result",
         )
 
     def affine(self, node: tree.Tree) -> Affine:
@@ -400,7 +411,33 @@ def first_letter(node: tree.Tree, names: Names) -> tree.Name | None:
                 for inner in tree.walk(item):
                     if isinstance(inner, tree.Name) and names.letter(inner) is not None:
                         return inner
-    return None if not isinstance(node, tree.Name) or names.letter(node) is None else None
+    return None
+
+
+def _items(node: tree.Subscript) -> tuple[object, ...]:
+    """The items of NumPy indexing: ":", None and Ellipsis are known."""
+    items: list[object] = []
+    for item in node.items:
+        match item:
+            case tree.Constant(value=None):
+                items.append(None)
+            case tree.Constant(value=value) if value is Ellipsis and Ellipsis not in items:
+                items.append(Ellipsis)
+            case tree.Slice(start=None, stop=None, step=None):
+                items.append(":")
+            case tree.Slice(span=span):
+                raise Unsupported(
+                    f"the slice {span.source} is not known yet", span, "say it in indices: y[i] = x[i + 1]"
+                )
+            case tree.Name() | tree.Subscript() | tree.Sequence():
+                raise gathers(item)
+            case _:
+                raise Unsupported(
+                    f"{item.span.source} in brackets is not known yet",
+                    item.span,
+                    "say it in indices: y[j] = A[0,j] reads a row; None, : and ... are known here",
+                )
+    return tuple(items)
 
 
 def no_affine_form(item: tree.Tree) -> IndexFault:
@@ -417,116 +454,3 @@ def gathers(item: tree.Tree) -> Unsupported:
         item.span,
         "write a product with a matrix of zeros and ones: y[i] = P[i,k]*x[k]",
     )
-
-
-# -------------------------------------------------------------------------------------------- arguments
-
-
-def parameters(row: Function | Definition | Form | Operation) -> tuple[Parameter, ...]:
-    """The parameters of a row; of the first case where there are several."""
-    return row.cases[0].parameters if isinstance(row, Definition) else row.parameters
-
-
-def array_parameters(row: Definition | Form | Operation) -> set[str]:
-    """The names of the parameters that take arrays: those with brackets, and scalars of `def` rows."""
-    static = {"axis", "keepdims"} if isinstance(row, Definition) else set()
-    listed = option(row, "arrays") if isinstance(row, Form) else None
-    return {
-        p.name
-        for p in parameters(row)
-        if p.pattern is not None or p.name == listed or (isinstance(row, Definition) and p.name not in static)
-    }
-
-
-def bind(row: Function | Definition | Form | Operation, node: tree.Apply) -> dict[str, tree.Tree | list[tree.Tree]]:
-    """What a call gives to each parameter, in the order of the parameters; defaults filled in."""
-    places = parameters(row)
-    given: dict[str, tree.Tree | list[tree.Tree]] = {}
-    rest = list(node.args)
-    for parameter in places:
-        if parameter.variadic:
-            given[parameter.name], rest = rest, []
-        elif rest:
-            given[parameter.name] = rest.pop(0)
-    if rest:
-        raise ValueFault(
-            f"{node.function} takes at most {len(places)} arguments",
-            rest[0].span,
-            f"its parameters are {signature(row)}",
-        )
-    for name, value in node.keywords:
-        known = next((p for p in places if p.name == name), None)
-        if known is None:
-            near = nearest(name, [p.name for p in places])
-            hint = f"did you mean {' or '.join(near)}?" if near else f"its parameters are {signature(row)}"
-            raise NameFault(f"{node.function} has no argument {name}", value.span, hint)
-        if name in given and given[name] != []:
-            raise ValueFault(f"{name} is given twice, by position and by name", value.span, "give it once")
-        given[name] = [value] if known.variadic else value
-    for parameter in places:
-        if parameter.name in given:
-            continue
-        if parameter.default is None:
-            raise ValueFault(
-                f"{node.function} lacks its argument {parameter.name}",
-                node.span,
-                f"its parameters are {signature(row)}",
-            )
-        given[parameter.name] = parameter.default
-    return {parameter.name: given[parameter.name] for parameter in places}
-
-
-def signature(row: Function | Definition | Form | Operation) -> str:
-    """`x, axis=None, keepdims=False`."""
-    return ", ".join(
-        ("*" * p.variadic) + p.name + (f"={p.default.span.source}" if p.default is not None else "")
-        for p in parameters(row)
-    )
-
-
-def unknown_function(node: tree.Apply) -> NameFault:
-    near = load_table().nearest(node.function)
-    mean = f"did you mean {' or '.join(near)}? " if near else ""
-    return NameFault(f"{node.function} is no function that is known", node.name_span, mean + HOW_TO_ADD)
-
-
-def option_text(row: Form) -> str:
-    """What to do instead of a function that is planned."""
-    instead = option(row, "use")
-    return f"use {instead}, or index notation" if instead else "say it in index notation: Z[i,j] = ..."
-
-
-# ------------------------------------------------------------------------------------------------ rules
-
-
-class RuleNames:
-    """Names in a row: its parameters; every name in brackets is a letter."""
-
-    def __init__(self, own: Callable[[tree.Name], Node], letters: dict[str, Index]) -> None:
-        self.own, self.letters = own, letters
-
-    def value(self, name: tree.Name, indexed: bool) -> Node:
-        row = load_table().get(name.name)
-        if isinstance(row, NamedNumber):
-            return Named(name.span, row.name)
-        return self.own(name)
-
-    def letter(self, name: tree.Name) -> Index | None:
-        return self.letters.setdefault(name.name, Index(name.name, name.span))
-
-    def size(self, name: str) -> AnySize | None:
-        return None
-
-    def over(self, names: Iterable[tree.Name]) -> tuple[Index, ...]:
-        return tuple(self.letters.setdefault(n.name, Index(n.name, n.span)) for n in names)
-
-    def leave(self, names: Iterable[tree.Name]) -> None:
-        pass
-
-    def keep(self, node: Access | Delta) -> None:
-        pass
-
-    def scalar(self, node: Node) -> None:
-        pass
-
-

@@ -94,9 +94,9 @@ def power(base: Value, exponent: Value, builder: Builder) -> Value:
     constant = exact(exponent)
     if constant is None:
         return elementwise("power", [base, exponent], builder)
-    if base.number is not None and isinstance(base.number, int) and isinstance(constant, int):
-        if constant >= 0 or base.number != 0:
-            return number(as_fraction(Fraction(base.number) ** constant))
+    whole = base.number
+    if isinstance(whole, int) and isinstance(constant, int) and (constant >= 0 or whole != 0):
+        return number(as_fraction(Fraction(whole) ** constant))
     return builder.power(base, constant)
 
 

@@ -6,11 +6,13 @@ names are apart from each other and from numbers.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from einsumdiff import tree
-from einsumdiff.errors import EinsumDiffError, NameFault, ShapeFault, SyntaxFault, ValueFault, nearest
+from einsumdiff.errors import EinsumDiffError, NameFault, SyntaxFault, ValueFault, nearest
+from einsumdiff.parse import parse_expression
 from einsumdiff.sizes import AnySize, Size, names, substitute, symbol
 
 Shape = tuple[AnySize, ...]
@@ -129,17 +131,20 @@ def given_shape(name: str, value: object) -> tuple[Shape, str]:
     if isinstance(value, tuple | list):
         return tuple(_given_size(name, part) for part in value), "given in shapes="
     raise ValueFault(
-        f"shapes[{name!r}] is {value!r}, which is no shape", None, f'write "m n", ("m", "n"), (2, 3) or an array'
+        f"shapes[{name!r}] is {value!r}, which is no shape",
+        None,
+        'write "m n", ("m", "n"), (2, 3) or an array',
     )
 
 
 def _given_size(name: str, part: object) -> AnySize:
-    if isinstance(part, bool) or not isinstance(part, int | str):
+    if not isinstance(part, str):
         try:
-            part = int(part)  # type: ignore[call-overload]
-        except (TypeError, ValueError):
-            raise ValueFault(f"shapes[{name!r}] has {part!r} as a size", None, "a size is a name or a number") from None
-    if isinstance(part, int):
+            part = operator.index(part)  # type: ignore[arg-type]
+        except TypeError:
+            raise ValueFault(
+                f"shapes[{name!r}] has {part!r} as a size", None, "a size is a name or a number"
+            ) from None
         if part < 0:
             raise ValueFault(f"shapes[{name!r}] has the negative size {part}", None, "a size is 0 or more")
         return part
@@ -147,8 +152,6 @@ def _given_size(name: str, part: object) -> AnySize:
         return int(part)
     if part.isidentifier():
         return symbol(part)
-    from einsumdiff.parse import parse_expression
-
     try:
         return declared_size(parse_expression(part))
     except EinsumDiffError:
@@ -174,7 +177,9 @@ def declared_size(node: tree.Tree) -> AnySize:
             return declared_size(left) * declared_size(right)
         case tree.Binary(op="//", left=left, right=tree.Number(value=int() as divisor)) if divisor > 0:
             return declared_size(left) // divisor
-    raise SyntaxFault(f"{node.span.source} is no size", node.span, "a size is a name, a number or a sum of them")
+    raise SyntaxFault(
+        f"{node.span.source} is no size", node.span, "a size is a name, a number or a sum of them"
+    )
 
 
 def check_given(shapes: Mapping[str, object], known: Iterable[str]) -> None:
@@ -188,8 +193,3 @@ def check_given(shapes: Mapping[str, object], known: Iterable[str]) -> None:
                 None,
                 f"did you mean {' or '.join(near)}?" if near else f"its names are {', '.join(names_known)}",
             )
-
-
-def clash(size: AnySize, other: AnySize, what: str, there: str) -> ShapeFault:
-    """Two sizes that declarations make different."""
-    return ShapeFault(f"{what} is {size}, {there} is {other}")

@@ -63,6 +63,9 @@ def rewrite(builder: Builder, body: Body) -> Value | None:
                 found = _match_operands(left, operands, _Match())
                 if found is not None:
                     return _build(right, found, builder)
+        case Sum((Term(_, one),)) if len(one.factors) > 1 and (pair := _match_pair(one)) is not None:
+            right, matched, rest = pair
+            return builder.multiply(Value((), (rest,)), _build(right, matched, builder))
         case Sum((Term(_, one),)) if _may_be_quotient(one):
             for left, right in _identities()["/"]:
                 for found, rest, power in _match_quotient(left, one):
@@ -75,14 +78,14 @@ def rewrite(builder: Builder, body: Body) -> Value | None:
 
 @cache
 def _identities() -> Mapping[str, list[tuple[tree.Tree, tree.Tree]]]:
-    """The identities by what their left side is at its top: a function's name, or `/`."""
-    found: dict[str, list[tuple[tree.Tree, tree.Tree]]] = {"/": []}
+    """The identities by what their left side is at its top: a function's name, `*` or `/`."""
+    found: dict[str, list[tuple[tree.Tree, tree.Tree]]] = {"*": [], "/": []}
     for row in load_table().identities:
         match row.left:
             case tree.Apply(function=function):
                 found.setdefault(function, []).append((row.left, row.right))
-            case tree.Binary(op="/"):
-                found["/"].append((row.left, row.right))
+            case tree.Binary(op="*" | "/" as op):
+                found[op].append((row.left, row.right))
             case _:
                 raise AssertionError(f"no identity starts with {row.left.span.source}")
     return found
@@ -229,6 +232,29 @@ def _match_terms(parts: list[tuple[tree.Tree, int]], products: Products, found: 
                 trial = _match(part, (one.times(sign),), trial)
         if trial is not None:
             return trial
+    return None
+
+
+def _match_pair(one: Product) -> tuple[tree.Tree, _Match, Product] | None:
+    """An identity for a product of two calls that two factors match, and the product without these."""
+    calls = {
+        f: f.array.body.function
+        for f in one.entries
+        if f.power == 1 and isinstance(f.array, Definition) and isinstance(f.array.body, Call)
+    }
+    if len(calls) < 2:
+        return None
+    for left, right in _identities()["*"]:
+        assert isinstance(left, tree.Binary) and isinstance(left.left, tree.Apply)
+        assert isinstance(left.right, tree.Apply)
+        for f, g in permutations(calls, 2):
+            if calls[f] != left.left.function or calls[g] != left.right.function:
+                continue
+            found = _match(left.left, (Product(1, (f,)),), _Match())
+            found = found and _match(left.right, (Product(1, (g,)),), found)
+            if found is not None:
+                rest = [other for other in one.factors if other not in (f, g)]
+                return right, found, product(one.coefficient, rest, one.bound)
     return None
 
 

@@ -7,7 +7,18 @@ from collections.abc import Iterable, Mapping
 from einsumdiff import tree
 from einsumdiff.einstein import Places
 from einsumdiff.errors import IndexFault, NameFault, Span, Unsupported
-from einsumdiff.expression import Access, AxisSize, Delta, Index, Line, Named, Node, Reference, SizeName, Variable
+from einsumdiff.expression import (
+    Access,
+    AxisSize,
+    Delta,
+    Index,
+    Line,
+    Named,
+    Node,
+    Reference,
+    SizeName,
+    Variable,
+)
 from einsumdiff.resolve import Reader
 from einsumdiff.rows import NamedNumber
 from einsumdiff.shapes import check_given, declared_size, given_shape
@@ -100,6 +111,7 @@ class Statements:
                     stack += [(part, False) for part in tree.children(node)]
                 case _:
                     stack += [(part, inside) for part in tree.children(node)]
+
     # -- then: what each line means
 
     def finish(self) -> None:
@@ -114,7 +126,9 @@ class Statements:
                         self._sizes.setdefault(str(one), "in shapes=")
                         self.words[one] = None
         for name in self._sizes:
-            if name in self._declared or any(_target_name(t) == name for s in self._pending for t in s.targets):
+            if name in self._declared or any(
+                _target_name(t) == name for s in self._pending for t in s.targets
+            ):
                 span = next((e[2] for n, e in self._declared.items() if name in map(str, e[0])), None)
                 raise NameFault(f"{name} is both a size and an array", span, "give one of them another name")
         for statement in self._pending:
@@ -169,7 +183,9 @@ class Statements:
                 self._assign(tree.Assign((target,), one, statement.span))
             return
         function = value.function if isinstance(value, tree.Apply) else value.span.source
-        raise Unsupported(f"{function} does not give {len(statement.targets)} values", value.span, "assign one name")
+        raise Unsupported(
+            f"{function} does not give {len(statement.targets)} values", value.span, "assign one name"
+        )
 
     def _left(self, target: tree.Subscript, items: tuple[tree.Tree, ...]) -> list[Index]:
         """The letters of a left side."""
@@ -217,7 +233,10 @@ class Statements:
                 return True
             if isinstance(part, tree.Subscript):
                 for item in part.items:
-                    if any(isinstance(one, tree.Name) and self._may_be_letter(one.name) for one in tree.walk(item)):
+                    if any(
+                        isinstance(one, tree.Name) and self._may_be_letter(one.name)
+                        for one in tree.walk(item)
+                    ):
                         return True
         return False
 
@@ -286,7 +305,9 @@ class Statements:
         for name in letters:
             if name.name in self._arrays or name.name in self._declared:
                 raise IndexFault(
-                    f"{name.name} is an array of the program, and an index here", name.span, "use another letter"
+                    f"{name.name} is an array of the program, and an index here",
+                    name.span,
+                    "use another letter",
                 )
             own[name.name] = Index(str(name.name), name.span, typed=True)
         self._scope.append(own)

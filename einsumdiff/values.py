@@ -31,11 +31,13 @@ from einsumdiff.expression import (
     Reference,
     SizeName,
     Sum,
+    walk,
 )
-from einsumdiff.nodes import Entry, Form, Label, Operate as OperateBody, bare, constant_form
+from einsumdiff.nodes import Entry, Form, Label, bare, constant_form
+from einsumdiff.nodes import Operate as OperateBody
 from einsumdiff.nodes import Product as FactorProduct
 from einsumdiff.program import Builder, Value, at, extent, indicator, number, read
-from einsumdiff.rows import Operation
+from einsumdiff.rows import Definition, Operation
 from einsumdiff.scalars import add, divide, elementwise, power
 from einsumdiff.sizes import AnySize, symbol
 
@@ -128,8 +130,10 @@ def _value(node: Node, scope: Scope) -> Value:
             if op == "sum":
                 return builder.sum(whole, labels)
             labels = tuple(label for label in labels if label.size != 1)
-            for label in labels if op == "prod" else [labels] if labels else []:
-                whole = builder.reduce(op, whole, label if isinstance(label, tuple) else (label,))
+            if op != "prod":
+                return builder.reduce(op, whole, labels) if labels else whole
+            for label in labels:  # the derivative of a product is stated for one label
+                whole = builder.reduce(op, whole, (label,))
             return whole
         case Operate():
             return _operation(node, scope)
@@ -142,9 +146,7 @@ def _extent(size: AnySize) -> Value:
 
 def _shared(operand: Value, row: object, builder: Builder) -> Value:
     """The operand of a scalar `def`, which may read it twice: a definition if it is more than an entry."""
-    from einsumdiff.rows import Definition as Row
-
-    return as_entry(operand, builder) if isinstance(row, Row) else operand
+    return as_entry(operand, builder) if isinstance(row, Definition) else operand
 
 
 def as_entry(operand: Value, builder: Builder) -> Value:
@@ -165,8 +167,7 @@ def _access(base: Node, items: tuple[Affine, ...], scope: Scope) -> Value:
                 continue
             item = items[place]
             labels = scope.labels[item.terms[0][0]] if item.terms else ()
-            plain = item.index is not None and len(labels) != 1
-            forms.append(bare(labels[n]) if plain else scope.form(item) if len(labels) == 1 else bare(labels[n]))
+            forms.append(scope.form(item) if len(labels) <= 1 else bare(labels[n]))
         return _at(operand.value, forms)
     forms = [scope.form(item) for item in items]
     if isinstance(base, Reference):
@@ -211,8 +212,6 @@ def _operation(node: Operate, scope: Scope) -> Value:
 
 def _unused(meaning: Meaning) -> list[Index]:
     """Letters that stand for no axis here: `...` of a matrix, `k` of a number."""
-    from einsumdiff.expression import walk
-
     found: list[Index] = []
     for node in walk(meaning.body):
         match node:

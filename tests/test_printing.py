@@ -81,7 +81,7 @@ GOLDEN = [
         "dZ[i,j]/dX[m,n] = sum[k,l](delta[m, i+k]*delta[n, 2*j+l]*W[k,l])",
         "shifted"),
     ("y[i] = x[i]*x[i+1]", "x", 1,
-        "dy[i]/dx[m] = delta[i,m]*x[i+1] + delta[m, i+1]*x[i]",
+        "dy[i]/dx[m] = delta[i+1, m+1]*x[i+1] + delta[m, i+1]*x[i]",
         "shifted: diagonal in (i, m) + shifted"),
     ("y[i] = A[i,i]", "A", 1, "dy[i]/dA[m,n] = delta[i,m]*delta[i,n]", "diagonal in (i, m, n)"),
     ("trace(A @ B)", "A", 1, "dy/dA[i,j] = B[j,i]", "dense"),

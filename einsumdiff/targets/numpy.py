@@ -73,7 +73,7 @@ class _Writer(Views):
         for statement in self.plan.statements:
             body += self.statement(statement)
         body = [part for line in body for part in wrapped(line)]
-        body.append(f"return {', '.join(self.plan.returns)}")
+        body.append(f"return {self._returned()}")
         head = self._sizes()
         if self.typed:
             arguments = [*(p.name for p in self.plan.parameters), "np.float32"]
@@ -104,6 +104,14 @@ class _Writer(Views):
             + function
             + "\n"
         )
+
+    def _returned(self) -> str:
+        returns = list(self.plan.returns)
+        if self.plan.keys:
+            first = len(returns) - len(self.plan.keys)
+            items = zip(self.plan.keys, returns[first:], strict=True)
+            returns[first:] = ["{" + ", ".join(f"{_key(key)}: {name}" for key, name in items) + "}"]
+        return ", ".join(returns)
 
     def _sizes(self) -> list[str]:
         """Lines that read the sizes that are needed off the shapes."""
@@ -364,6 +372,11 @@ class _Writer(Views):
         for test in tests[1:]:
             whole = f"np.logical_and({whole}, {test})"
         return Text(f"np.where({whole}, {inner.text}, {value.otherwise})", axes)
+
+
+def _key(key: str | tuple[str, ...]) -> str:
+    """A key of a dictionary, quoted as the source quotes."""
+    return f'"{key}"' if isinstance(key, str) else f"({', '.join(map(_key, key))})"
 
 
 def _ordered(axes: Axes, want: Axes) -> Axes:

@@ -95,7 +95,8 @@ class _Page:
                 continue
             used = set(self.taken)
             places = place_axes(wanted_letters(definition), definition.shape, INDICES, used)
-            self.writer.begin(places)
+            body = definition.body
+            self.writer.begin(places, body.terms if isinstance(body, Sum) else ())
             text = self.writer.body(definition, places, used)
             texts.append(f"{self.names[definition]}{brackets(places)} = {text.within(SUM)}")
             if not _says_its_shape(definition):
@@ -106,7 +107,7 @@ class _Page:
         """`dy[i]/dx[m] = ...`."""
         used = set(self.taken)
         places = self.places(jacobian, used)
-        self.writer.begin(places)
+        self.writer.begin(places, jacobian.terms)
         text = self.writer.terms(jacobian.terms, places, jacobian.shape, used)
         return f"{_left(jacobian, places)} = {text.within(SUM)}"
 

@@ -100,18 +100,36 @@ def _repeats(body: Body) -> bool:
     )
 
 
+def _everywhere(entry: Entry | Mask) -> bool:
+    """Whether an entry reads each place of its array once: bare labels, all different."""
+    labels = [form.label for form, size in zip(entry.forms, entry.array.shape, strict=True) if size != 1]
+    sizes = [size for size in entry.array.shape if size != 1]
+    if len(set(labels)) < len(labels):
+        return False
+    return all(label is not None and label.size == size for label, size in zip(labels, sizes, strict=True))
+
+
 def _uses(definitions: Sequence[Definition], products: Iterable[Product]) -> dict[Array, list[str]]:
-    """How each array is read: `factor`, `power`, `operand` or `whole`."""
+    """How each array is read: `factor`, `power`, `operand`, `copy`, or `whole` where no text in its
+    place would be the same array: all of it, or on a diagonal or a part of its axes."""
     found: dict[Array, list[str]] = {}
+
+    def add(entry: Entry | Mask, kind: str) -> None:
+        found.setdefault(entry.array, []).append(kind if _everywhere(entry) else "whole")
 
     def of_product(product: Product) -> None:
         only = len(product.factors) == 1
+        bound = set(product.bound)
         for f in product.factors:
             if isinstance(f, Entry):
                 kind = "power" if f.power != 1 else "copy" if only else "factor"
-                found.setdefault(f.array, []).append(kind)
+                if kind == "factor" and any(label in bound for label in factor_labels(f)):
+                    others = {b for other in product.factors if other is not f for b in factor_labels(other)}
+                    alone = [b for b in factor_labels(f) if b in bound and b not in others]
+                    kind = "summed" if alone else kind
+                add(f, kind)
             elif isinstance(f, Mask):
-                found.setdefault(f.array, []).append("operand")
+                add(f, "operand")
 
     for product in products:
         of_product(product)
@@ -123,12 +141,12 @@ def _uses(definitions: Sequence[Definition], products: Iterable[Product]) -> dic
             case Call(_, _, operands):
                 for o in operands:
                     if isinstance(o, Entry):
-                        found.setdefault(o.array, []).append("operand")
+                        add(o, "operand")
             case Reduce(entry=entry):
-                found.setdefault(entry.array, []).append("operand")
+                add(entry, "operand")
             case Operate(operands=entries):
                 for entry in entries:
-                    found.setdefault(entry.array, []).append("whole")
+                    add(entry, "whole")
     return found
 
 
@@ -139,7 +157,7 @@ def in_place(
 
     A definition that the user named keeps its line, and so do the arrays in `kept`. A single product
     stands in place only inside a function: anywhere else it would merge with the product around it
-    when the text is read again.
+    when the text is read again. So would a sum of which the product takes nothing but its sum.
     """
     kept = set(kept)
     uses = _uses(definitions, products)
@@ -155,7 +173,7 @@ def in_place(
             continue
         if isinstance(definition.body, Sum):
             many = len(definition.body.terms) > 1
-            if not definition.body.terms or "copy" in ways:
+            if not definition.body.terms or "copy" in ways or "summed" in ways:
                 continue
             if not many and any(way != "operand" for way in ways):
                 continue

@@ -6,7 +6,7 @@ A term is brought into a form that says so; what then is left is said by a facto
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from einsumdiff.nodes import (
@@ -102,6 +102,47 @@ def spelled_in_bounds(product: Product) -> Product:
     return Product(product.coefficient, (*factors, *kept), tuple(bound))
 
 
+def agreeing(product: Product, declared: Container[Label]) -> Product:
+    """Plain accesses that would give an index another range than it has go through a delta.
+
+    a[j] * x[j] with j < n-1, a of size n-1, x of size n  ->  a[j] * delta[j+1, p+1] * x[p]
+
+    `declared` are labels whose range is said elsewhere.
+    """
+    accesses = _accesses(product)
+    own = {form.label for form, size in accesses if form.label is not None and form.label.size == size}
+    factors: list[Factor] = []
+    ties: list[Factor] = []
+    bound = list(product.bound)
+    for f in product.factors:
+        if not isinstance(f, Entry | Mask):
+            factors.append(f)
+            continue
+        forms = []
+        for form, size in zip(f.forms, f.array.shape, strict=True):
+            label = form.label
+            if label is not None and label.size != size and (label in own or label in declared):
+                p = Label(size)
+                bound.append(p)
+                ties.append(Guard(form - bare(p), "=="))
+                form = bare(p)
+            forms.append(form)
+        factors.append(f._replace(forms=tuple(forms)))
+    return Product(product.coefficient, (*ties, *factors), tuple(bound)) if ties else product
+
+
+def fitting(terms: Iterable[Term]) -> set[int]:
+    """The axes whose index gets its range from a shifted access in some term: `x[i+1]`."""
+    found: set[int] = set()
+    for term in terms:
+        for access, size in _accesses(term.product):
+            if access.label is None and len(access.coefficients) == 1:
+                label = access.labels[0]
+                if _room(access, size) == label.size:
+                    found |= {k for k, form in enumerate(term.axes) if form.label is label}
+    return found
+
+
 class Accesses:
     """The accesses of a product that is written, in its letters."""
 
@@ -110,6 +151,11 @@ class Accesses:
 
     def add(self, forms: Sequence[Form], shape: Sequence[AnySize]) -> None:
         self._found += zip(forms, shape, strict=True)
+
+    def own(self, label: Label) -> bool:
+        """Whether plain accesses give the letter the range that it has."""
+        plain = [size for form, size in self._found if form.label is label]
+        return bool(plain) and all(size == label.size for size in plain)
 
     def range_factor(self, label: Label, ties: Sequence[Tie]) -> tuple[AnySize, Form] | None:
         """The size and the index of the `ones(size)[index]` that gives a letter its range, if one must."""

@@ -32,7 +32,7 @@ from einsumdiff.nodes import (
 from einsumdiff.sizes import AnySize, Size
 from einsumdiff.sizes import names as size_names
 from einsumdiff.views.letters import INDICES, choose
-from einsumdiff.views.ranges import Accesses, Tie, spelled_in_bounds, widened
+from einsumdiff.views.ranges import Accesses, Tie, agreeing, fitting, spelled_in_bounds, widened
 
 COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(6)
 
@@ -54,6 +54,7 @@ class _Part(NamedTuple):
     text: Text
     labels: frozenset[Label]
     below: bool = False
+    single: bool = True  # it bears each letter in one place, and is no power
     rank: int = 0  # numbers come first, then deltas, then arrays of many axes before those of few
 
 
@@ -125,9 +126,10 @@ class Writer:
         self.operator = operator
         self.numbers: set[str] = set()  # size names that were written as numbers
 
-    def begin(self, places: Sequence[Form]) -> None:
+    def begin(self, places: Sequence[Form], terms: Sequence[Term] = ()) -> None:
         """A statement begins, whose left side bears these letters: in it a letter has one size."""
         self.left = {p.labels[0] for p in places}
+        self.fitting = fitting(terms)
         self.sizes: dict[str, AnySize] = {str(p.labels[0].name): p.labels[0].size for p in places}
 
     def letter(self, label: Label, used: set[str]) -> Label:
@@ -179,7 +181,12 @@ class Writer:
             else:
                 ties.append((place, form))
         summed = [label for label in term.labels if label not in env]
-        return self.product(term.product, env, used, summed, ties)
+        said = [
+            form.label
+            for k, (form, place) in enumerate(zip(term.axes, places, strict=True))
+            if form.label in env and place.label in self.left and k not in self.fitting
+        ]
+        return self.product(term.product, env, used, summed, ties, [label for label in said if label])
 
     def product(
         self,
@@ -188,11 +195,16 @@ class Writer:
         used: set[str],
         summed: Sequence[Label] = (),
         ties: Sequence[tuple[Form, Form]] = (),
+        declared: Sequence[Label] = (),
     ) -> tuple[bool, Text]:
-        """A product; `summed` labels and its bound ones are summed, `ties` are deltas of (place, form)."""
+        """A product.
+
+        `summed` labels and its bound ones are summed, `ties` are deltas of (place, form), `declared` are
+        labels that stand for indices of the left side.
+        """
         env = dict(env)
         over: list[Label] = []
-        product = spelled_in_bounds(product)
+        product = agreeing(spelled_in_bounds(product), declared)
         bound = set(product.bound)
         for label in (*(label for label in product.labels if label in bound), *summed):
             env[label] = bare(self.letter(label, used))
@@ -211,7 +223,9 @@ class Writer:
                     forms = tuple(form.substitute(env) for form in forms)
                     accesses.add(forms, array.shape)
                     rank = -len(forms) or -99
-                    parts.append(self._power(self.entry(array, forms, used), power, _labels(forms), rank))
+                    single = array not in self.inline
+                    text = self.entry(array, forms, used)
+                    parts.append(self._power(text, power, _labels(forms), rank, single))
                 case Extent(size, power):
                     self.numbers.update(size_names(size))
                     whole = isinstance(size, int) or (len(size.terms) == 1 and size.terms[0][1] == 1)
@@ -242,8 +256,11 @@ class Writer:
                 self.numbers.update(size_names(size))
                 parts.append(_Part(Text(f"ones({size}){brackets((index,))}"), frozenset([label])))
         masked = {label for _, _, labels in masks for label in labels}
+        shifted = {label for cut in cuts for label in cut.form.labels}  # written out for the reader's sake
         explicit = [
-            b for b in over if self.explicit or b in masked or _bearers(parts, b) < 2 or _tied(b, ties, env)
+            b
+            for b in over
+            if self.explicit or b in masked or b in shifted or not _implied(parts, b) or not accesses.own(b)
         ]
         if not self.explicit:
             parts.sort(key=lambda part: part.rank)
@@ -291,19 +308,20 @@ class Writer:
             a, b = b, a
         if a.label is None and b.label is not None:
             a, b = b, a
-        if a.label is not None and b.label is not None and not {a.label, b.label} <= self.left:
-            if a.label.size != b.label.size:  # a delta gives a summed index the range of the other one
-                a, b = a.plus(1), b.plus(1)
+        if a.label is not None and b.label is not None and a.label.size != b.label.size:
+            a, b = a.plus(1), b.plus(1)  # the two bare indices of a delta have one range
         return _Part(Text(f"delta{self.brackets((a, b))}"), _labels((a, b)), rank=-98)
 
     @staticmethod
-    def _power(base: Text, power: int | Fraction, labels: frozenset[Label], rank: int) -> _Part:
+    def _power(
+        base: Text, power: int | Fraction, labels: frozenset[Label], rank: int, single: bool = True
+    ) -> _Part:
         below = power < 0
         power = -power if below else power
         if power == 1:
-            return _Part(base, labels, below, rank)
+            return _Part(base, labels, below, single, rank)
         exponent = str(power) if power.denominator == 1 else f"({power})"
-        return _Part(Text(f"{base.within(ATOM)}**{exponent}", POWER), labels, below, rank)
+        return _Part(Text(f"{base.within(ATOM)}**{exponent}", POWER), labels, below, False, rank)
 
     def brackets(self, forms: Sequence[Form]) -> str:
         """`[i,j]`, the sizes in it noted."""
@@ -375,15 +393,14 @@ def _labels(forms: Iterable[Form]) -> frozenset[Label]:
     return frozenset(label for form in forms for label in form.labels)
 
 
-def _bearers(parts: Sequence[_Part], label: Label) -> int:
-    """In how many factors a letter stands; what is below the line is one."""
-    above = sum(label in part.labels for part in parts if not part.below)
-    return above + any(label in part.labels for part in parts if part.below)
-
-
-def _tied(label: Label, ties: Sequence[tuple[Form, Form]], env: Mapping[Label, Form]) -> bool:
-    """A letter of a shifted delta has its sum written out, for the reader's sake."""
-    return any(label in form.substitute(env).labels for _, form in ties)
+def _implied(parts: Sequence[_Part], label: Label) -> bool:
+    """Whether the Einstein rule sums the letter over this product: two factors bear it, what is below the
+    line being one, and at most one of them could hold the sum alone."""
+    above = [part for part in parts if label in part.labels and not part.below]
+    below = [part for part in parts if label in part.labels and part.below]
+    holders = sum(not part.single for part in above)
+    holders += len(below) > 1 or any(not part.single for part in below)
+    return len(above) + bool(below) > 1 and holders < 2
 
 
 def _sides(form: Form) -> tuple[Form, Form]:

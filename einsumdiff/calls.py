@@ -1,0 +1,86 @@
+"""A call's arguments: which parameter of the row each one is for."""
+
+from __future__ import annotations
+
+from einsumdiff import tree
+from einsumdiff.errors import NameFault, ValueFault, nearest
+from einsumdiff.rows import Definition, Form, Function, Operation, Parameter, option
+from einsumdiff.table import load_table
+
+HOW_TO_ADD = "a function is added by one row of the rule language, or register"
+
+
+def parameters(row: Function | Definition | Form | Operation) -> tuple[Parameter, ...]:
+    """The parameters of a row; of the first case where there are several."""
+    return row.cases[0].parameters if isinstance(row, Definition) else row.parameters
+
+
+def array_parameters(row: Definition | Form | Operation) -> set[str]:
+    """The names of the parameters that take arrays: those with brackets, and scalars of `def` rows."""
+    static = {"axis", "keepdims"} if isinstance(row, Definition) else set()
+    listed = option(row, "arrays") if isinstance(row, Form) else None
+    return {
+        p.name
+        for p in parameters(row)
+        if p.pattern is not None or p.name == listed or (isinstance(row, Definition) and p.name not in static)
+    }
+
+
+def bind(
+    row: Function | Definition | Form | Operation, node: tree.Apply
+) -> dict[str, tree.Tree | list[tree.Tree]]:
+    """What a call gives to each parameter, in the order of the parameters; defaults filled in."""
+    places = parameters(row)
+    given: dict[str, tree.Tree | list[tree.Tree]] = {}
+    rest = list(node.args)
+    for parameter in places:
+        if parameter.variadic:
+            given[parameter.name], rest = rest, []
+        elif rest:
+            given[parameter.name] = rest.pop(0)
+    if rest:
+        raise ValueFault(
+            f"{node.function} takes at most {len(places)} arguments",
+            rest[0].span,
+            f"its parameters are {signature(row)}",
+        )
+    for name, value in node.keywords:
+        known = next((p for p in places if p.name == name), None)
+        if known is None:
+            near = nearest(name, [p.name for p in places])
+            hint = f"did you mean {' or '.join(near)}?" if near else f"its parameters are {signature(row)}"
+            raise NameFault(f"{node.function} has no argument {name}", value.span, hint)
+        if name in given and given[name] != []:
+            raise ValueFault(f"{name} is given twice, by position and by name", value.span, "give it once")
+        given[name] = [value] if known.variadic else value
+    for parameter in places:
+        if parameter.name in given:
+            continue
+        if parameter.default is None:
+            raise ValueFault(
+                f"{node.function} lacks its argument {parameter.name}",
+                node.span,
+                f"its parameters are {signature(row)}",
+            )
+        given[parameter.name] = parameter.default
+    return {parameter.name: given[parameter.name] for parameter in places}
+
+
+def signature(row: Function | Definition | Form | Operation) -> str:
+    """`x, axis=None, keepdims=False`."""
+    return ", ".join(
+        ("*" * p.variadic) + p.name + (f"={p.default.span.source}" if p.default is not None else "")
+        for p in parameters(row)
+    )
+
+
+def unknown_function(node: tree.Apply) -> NameFault:
+    near = load_table().nearest(node.function)
+    mean = f"did you mean {' or '.join(near)}? " if near else ""
+    return NameFault(f"{node.function} is no function that is known", node.name_span, mean + HOW_TO_ADD)
+
+
+def option_text(row: Form) -> str:
+    """What to do instead of a function that is planned."""
+    instead = option(row, "use")
+    return f"use {instead}, or index notation" if instead else "say it in index notation: Z[i,j] = ..."
