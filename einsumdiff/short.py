@@ -51,11 +51,10 @@ class ValueAndDerivative:
     def __call__(self, *args: object, **kwargs: object) -> tuple[Any, Any]:
         import numpy as np
 
-        value, *results = self.derivative._call(True, args, kwargs)
-        arrays = [np.asarray(one) for one in results]
+        value, found = self.derivative._call(True, args, kwargs)
         if isinstance(self.derivative, Derivative):
-            return value, arrays[0]
-        return value, dict(zip(self.derivative, arrays, strict=True))
+            return value, np.asarray(found)
+        return value, {key: np.asarray(one) for key, one in found.items()}
 
 
 def value_and_grad(program: str, wrt: str | Sequence[str], **options: Any) -> ValueAndDerivative:

@@ -53,7 +53,7 @@ def test_matrix_product_in_indices():
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
 def test_logarithm(shape):
-    arrays, slopes = every_slope("log(x)", np.log, {"x": shape}, domain="positive")
+    arrays, slopes = every_slope("log(x)", lambda x: np.log(x), {"x": shape}, domain="positive")
     n = math.prod(shape)
     assert_close(slopes["x"].reshape(n, n), np.diag(1 / arrays["x"].reshape(n)))
 
@@ -78,13 +78,13 @@ def test_strided_convolution():
 
 
 def test_exponential_of_a_tensor_has_a_jacobian_of_six_axes():
-    arrays, slopes = every_slope("exp(x)", np.exp, {"x": (2, 3, 4)})
+    arrays, slopes = every_slope("exp(x)", lambda x: np.exp(x), {"x": (2, 3, 4)})
     assert slopes["x"].shape == (2, 3, 4, 2, 3, 4)
     assert_close(slopes["x"].reshape(24, 24), np.diag(np.exp(arrays["x"]).reshape(24)))
 
 
 def test_batched_matrix_product():
-    arrays, slopes = every_slope("matmul(a, b)", np.matmul, {"a": (4, 3, 2), "b": (4, 2, 3)})
+    arrays, slopes = every_slope("matmul(a, b)", lambda a, b: np.matmul(a, b), {"a": (4, 3, 2), "b": (4, 2, 3)})
     assert slopes["a"].shape == (4, 3, 3, 4, 3, 2)
     assert_close(slopes["a"], np.einsum("bnj,bc,im->bijcmn", arrays["b"], I(4), I(3)))
 
