@@ -16,7 +16,7 @@ from einsumdiff.program import Builder, Program, Value
 from einsumdiff.ranks import Ranks, by_name
 from einsumdiff.shapes import Sizes, shown
 from einsumdiff.simplify import rewrite
-from einsumdiff.sizes import AnySize, names, substitute, symbol
+from einsumdiff.sizes import AnySize, substitute, symbol
 from einsumdiff.sizing import Sizing
 from einsumdiff.statements import Statements
 from einsumdiff.values import Scope, value
@@ -104,7 +104,7 @@ class _Building:
             sizing.variable(variable)
         for line in self.lines:
             sizing.line(line)
-        self.sizes.settle(self._unknowns(), self.read.words, self._vector_first())
+        self.sizes.settle(self._unknowns(), self.read.words)
         for variable in inputs:
             variable.array = Input(variable.name, self._final(variable.shape))
         self.builder.taken.update(self.read.words)
@@ -129,16 +129,8 @@ class _Building:
         sizes = [size for variable in self.read.inputs.values() for size in variable.shape]
         return sizes + [size for line in self.lines if line.target for size in line.target.shape]
 
-    def _vector_first(self) -> bool:
-        for variable in self.read.inputs.values():
-            if any(name.startswith("?") for s in variable.shape for name in names(self.sizes.resolve(s))):
-                return len(variable.shape) == 1
-        return False
-
     def _show(self, shape: Iterable[AnySize]) -> str:
-        found = self.sizes.proposed(
-            [*self._unknowns(), *(shape := tuple(shape))], self.read.words, self._vector_first()
-        )
+        found = self.sizes.proposed([*self._unknowns(), *(shape := tuple(shape))], self.read.words)
         values = {old: symbol(new) for old, new in found.items()}
         return shown([substitute(self.sizes.resolve(size), values) for size in shape])
 

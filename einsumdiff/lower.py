@@ -160,10 +160,9 @@ class _Lowering:
 
         def count_terms(terms: Iterable[Term]) -> None:
             for term in terms:
-                plain = _plain(term)
                 for f in term.product.factors:
                     if isinstance(f, Entry | Mask):
-                        count(f.array, f.forms, 1 if plain or injective(term.axes) else 2)
+                        count(f.array, f.forms, 1 if injective(term.axes) else 2)
 
         for definition in definitions:
             match definition.body:
@@ -187,7 +186,9 @@ class _Lowering:
     def _define(self, definition: Definition, uses: dict[Array, int], keep: bool) -> None:
         body = definition.body
         small = not definition.named and not keep and uses.get(definition, 0) == 1
-        if isinstance(body, Sum) and not (body.terms and all(map(_plain, body.terms))):
+        if isinstance(body, Sum) and not (
+            body.terms and all(_plain(t, definition.shape) for t in body.terms)
+        ):
             name = self._name(definition)
             self._write_terms(name, body.terms, definition.shape)
             return
@@ -271,7 +272,7 @@ class _Lowering:
     # -- writing ------------------------------------------------------------------------------------------
 
     def _write_terms(self, name: str, terms: Sequence[Term], shape: tuple[AnySize, ...]) -> None:
-        plain = [term for term in terms if _plain(term)]
+        plain = [term for term in terms if _plain(term, shape)]
         if plain:
             axes = tuple(Label(size) if size != 1 else None for size in shape)
             self.statements.append(plan.Assign(name, self.sum_of(plain, axes), axes, own=True))
@@ -350,12 +351,13 @@ class _Lowering:
         return known
 
 
-def _plain(term: Term) -> bool:
-    """Is every axis a bare label of its own, with no condition on places out of bounds?"""
-    labels = [form.label for form in term.axes if form.coefficients]
-    if None in labels or len(set(labels)) < len(labels):
+def _plain(term: Term, shape: Sequence[AnySize]) -> bool:
+    """Does every axis have a bare label of its own, over its whole range?"""
+    labels = [form.label for form, size in zip(term.axes, shape, strict=True) if size != 1]
+    sizes = [size for size in shape if size != 1]
+    if len(set(labels)) < len(labels):
         return False
-    return all(form.coefficients or form.constant == 0 for form in term.axes)
+    return all(label is not None and label.size == size for label, size in zip(labels, sizes, strict=True))
 
 
 def _layout(labels: Sequence[Label], shape: Sequence[AnySize]) -> tuple[Label | None, ...]:

@@ -6,8 +6,9 @@ names are apart from each other and from numbers.
 
 from __future__ import annotations
 
+import itertools
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from einsumdiff import tree
@@ -61,30 +62,24 @@ class Sizes:
                     return True
         return False
 
-    def settle(self, sizes: Iterable[AnySize], taken: Iterable[str], vector: bool) -> None:
-        """Give a name to every unknown size in these, in order; `vector`: the first is of a vector."""
-        for name, given in self.proposed(sizes, taken, vector).items():
+    def settle(self, sizes: Iterable[AnySize], taken: Iterable[str]) -> None:
+        """Give a name to every unknown size in these, in order."""
+        for name, given in self.proposed(sizes, taken).items():
             self.values[name] = symbol(given)
 
-    def proposed(self, sizes: Iterable[AnySize], taken: Iterable[str], vector: bool) -> dict[str, str]:
-        """The names that `settle` would give."""
+    def proposed(self, sizes: Iterable[AnySize], taken: Iterable[str]) -> dict[str, str]:
+        """The names that `settle` would give: m, n, p, ..., and n where there is only one."""
         used = set(taken)
-        pool = ["n", "m", *POOL[2:]] if vector else list(POOL)
-        free = (name for name in _endless(pool) if name not in used)
-        found: dict[str, str] = {}
-        for size in sizes:
-            for name in names(self.resolve(size)):
-                if name.startswith("?") and name not in found:
-                    found[name] = next(free)
-        return found
+        found = [name for size in sizes for name in names(self.resolve(size)) if name.startswith("?")]
+        unknown = list(dict.fromkeys(found))
+        pool = itertools.chain(("n",) if len(unknown) == 1 else (), POOL, _numbered())
+        return dict(zip(unknown, (name for name in pool if name not in used), strict=False))
 
 
-def _endless(pool: Sequence[str]) -> Iterable[str]:
-    yield from pool
-    k = 1
-    while True:
-        yield from (f"{name}{k}" for name in pool[:2])
-        k += 1
+def _numbered() -> Iterator[str]:
+    for k in itertools.count(1):
+        yield f"m{k}"
+        yield f"n{k}"
 
 
 def _lone(size: AnySize) -> str | None:

@@ -251,9 +251,9 @@ class Statements:
         return variable
 
     def _may_be_letter(self, name: str) -> bool:
-        if name in self._arrays or name in self._declared:
-            return False
-        return name not in self._sizes or name in self._items
+        if name in self._sizes:
+            return name in self._items
+        return name not in self._arrays and name not in self._declared
 
     # -- what names mean, for the reader
 
@@ -303,7 +303,7 @@ class Statements:
     def over(self, letters: Iterable[tree.Name]) -> tuple[Index, ...]:
         own = {}
         for name in letters:
-            if name.name in self._arrays or name.name in self._declared:
+            if not self._may_be_letter(name.name):
                 raise IndexFault(
                     f"{name.name} is an array of the program, and an index here",
                     name.span,

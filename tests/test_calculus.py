@@ -163,7 +163,14 @@ def broadcast_scalar(b, a):
     return b.define(b.power(b.sum(z, z.axes), 3), "y")
 
 
+def neighbours(b, a):
+    i, j = Label(n - 1), Label(n)
+    pairs = b.multiply(at(a["x"], [bare(i)]), at(a["x"], [bare(i).plus(1)]))
+    return b.define(b.multiply(b.sum(b.call("exp", [pairs]), [i]), b.sum(at(a["x"], [bare(j)]), [j])), "y")
+
+
 CASES = {
+    "products of neighbours": (neighbours, {"x": (n,)}),
     "the trace of a cube": (trace_of_a_cube, {"X": (n, n)}),
     "a broadcast scalar": (broadcast_scalar, {"s": (), "x": (n,)}),
     "quadratic": (quadratic, {"A": (n, n), "x": (n,)}),

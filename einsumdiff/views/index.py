@@ -26,7 +26,8 @@ from einsumdiff.views.letters import (
     place_axes,
     wanted_letters,
 )
-from einsumdiff.views.writer import SUM, Writer, brackets, form_text
+from einsumdiff.views.text import SUM, brackets, form_text
+from einsumdiff.views.writer import Writer
 
 
 class _Page:

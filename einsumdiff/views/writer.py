@@ -7,9 +7,8 @@ Every letter is used once in an additive term, which makes the Einstein rule rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple
 
 from einsumdiff.nodes import (
     Array,
@@ -29,84 +28,29 @@ from einsumdiff.nodes import (
     Term,
     bare,
 )
-from einsumdiff.sizes import AnySize, Size
+from einsumdiff.sizes import AnySize
 from einsumdiff.sizes import names as size_names
 from einsumdiff.views.letters import INDICES, choose
 from einsumdiff.views.ranges import Accesses, Tie, agreeing, fitting, spelled_in_bounds, widened
-
-COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(6)
-
-
-class Text(NamedTuple):
-    """An expression and how tight its outermost operator binds."""
-
-    text: str
-    level: int = ATOM
-
-    def within(self, level: int) -> str:
-        """In brackets where it binds less tight than `level`."""
-        return self.text if self.level >= level else f"({self.text})"
-
-
-class _Part(NamedTuple):
-    """A factor that is written: below the line or above it, and the letters that it bears."""
-
-    text: Text
-    labels: frozenset[Label]
-    below: bool = False
-    single: bool = True  # it bears each letter in one place, and is no power
-    rank: int = 0  # numbers come first, then deltas, then arrays of many axes before those of few
-
-
-def form_text(form: Form) -> str:
-    """`i+k-1`, `2*i`, `n-1-i`."""
-    pieces: list[tuple[bool, str]] = []
-    for label, c in form.coefficients:
-        negative, size = _sign(c)
-        assert label.name is not None
-        factor = "" if size == 1 else f"{_size(size, PRODUCT)}*"
-        pieces.append((negative, f"{factor}{label.name}"))
-    if form.constant != 0 or not pieces:
-        negative, size = _sign(form.constant)
-        constant = (negative, str(size).replace(" ", ""))
-        if isinstance(size, Size) and not negative and any(n for n, _ in pieces):
-            pieces.insert(0, constant)
-        elif negative and isinstance(size, Size) and len(size.terms) > 1:
-            pieces.append((True, f"({constant[1]})"))
-        else:
-            pieces.append(constant)
-    pieces.sort(key=lambda piece: piece[0])
-    text = ""
-    for negative, piece in pieces:
-        text += ("-" if negative else "+" if text else "") + piece
-    return text
-
-
-def _sign(size: AnySize) -> tuple[bool, AnySize]:
-    """Whether to print a minus, and what to print after it."""
-    if isinstance(size, int):
-        return size < 0, abs(size)
-    return (True, -size) if all(c < 0 for _, c in size.terms) else (False, size)
-
-
-def _size(size: AnySize, level: int) -> str:
-    one = isinstance(size, int) or len(size.terms) == 1
-    return Text(str(size), PRODUCT if one else SUM).within(level)
-
-
-def form_sizes(form: Form) -> Iterable[str]:
-    """The names of sizes that stand in a form."""
-    for size in (*(c for _, c in form.coefficients), form.constant):
-        yield from size_names(size)
-
-
-def brackets(forms: Sequence[Form]) -> str:
-    """`[i,j]`, `[i, j+1]`, nothing for rank 0."""
-    if not forms:
-        return ""
-    texts = [form_text(form) for form in forms]
-    gap = "," if all(text.isalnum() for text in texts) else ", "
-    return f"[{gap.join(texts)}]"
+from einsumdiff.views.text import (
+    ATOM,
+    COMPARISON,
+    POWER,
+    PRODUCT,
+    SIGN,
+    SUM,
+    Part,
+    Text,
+    brackets,
+    form_sizes,
+    implied,
+    labels_of,
+    magnitude,
+    neutral,
+    number_text,
+    quotient,
+    sides,
+)
 
 
 class Writer:
@@ -209,7 +153,7 @@ class Writer:
         for label in (*(label for label in product.labels if label in bound), *summed):
             env[label] = bare(self.letter(label, used))
             over += env[label].labels
-        parts: list[_Part] = []
+        parts: list[Part] = []
         for place, form in ties:
             parts.append(self._delta(place, form.substitute(env)))
         masks: list[tuple[bool, Text, frozenset[Label]]] = []
@@ -225,7 +169,7 @@ class Writer:
                     rank = -len(forms) or -99
                     single = array not in self.inline
                     text = self.entry(array, forms, used)
-                    parts.append(self._power(text, power, _labels(forms), rank, single))
+                    parts.append(self._power(text, power, labels_of(forms), rank, single))
                 case Extent(size, power):
                     self.numbers.update(size_names(size))
                     whole = isinstance(size, int) or (len(size.terms) == 1 and size.terms[0][1] == 1)
@@ -233,54 +177,54 @@ class Writer:
                     text = Text(str(size), ATOM if atom else PRODUCT if whole else SUM)
                     parts.append(self._power(text, power, frozenset(), -99))
                 case Guard(form, "=="):
-                    left, right = _sides(form.substitute(env))
+                    left, right = sides(form.substitute(env))
                     for one, other in ((left, right), (right, left)):
                         if one.label is not None:
                             cuts.append(Tie(one.label.size, other))
                     parts.append(self._delta(left, right))
                 case Guard(form, ">="):
                     form = form.substitute(env)
-                    parts.append(_Part(self._not_negative(form, used), _labels((form,))))
+                    parts.append(Part(self._not_negative(form, used), labels_of((form,))))
                 case Guard(form, _):
                     form = form.substitute(env)
-                    apart = self._delta(*_sides(form))
+                    apart = self._delta(*sides(form))
                     masks.append((False, apart.text, apart.labels))
                 case Mask(array, forms, holds):
                     forms = tuple(form.substitute(env) for form in forms)
                     accesses.add(forms, array.shape)
-                    masks.append((holds, self.entry(array, forms, used), _labels(forms)))
+                    masks.append((holds, self.entry(array, forms, used), labels_of(forms)))
         for label in over:
             needed = accesses.range_factor(label, cuts)
             if needed is not None:
                 size, index = needed
                 self.numbers.update(size_names(size))
-                parts.append(_Part(Text(f"ones({size}){brackets((index,))}"), frozenset([label])))
+                parts.append(Part(Text(f"ones({size}){brackets((index,))}"), frozenset([label])))
         masked = {label for _, _, labels in masks for label in labels}
         shifted = {label for cut in cuts for label in cut.form.labels}  # written out for the reader's sake
         explicit = [
             b
             for b in over
-            if self.explicit or b in masked or b in shifted or not _implied(parts, b) or not accesses.own(b)
+            if self.explicit or b in masked or b in shifted or not implied(parts, b) or not accesses.own(b)
         ]
         if not self.explicit:
             parts.sort(key=lambda part: part.rank)
-        negative, coefficient = _magnitude(product.coefficient)
+        negative, coefficient = magnitude(product.coefficient)
         inner = [part for part in parts if masks or not part.labels.isdisjoint(explicit)]
         outer = [part for part in parts if not (masks or not part.labels.isdisjoint(explicit))]
         if masks:
-            text = _quotient(coefficient, inner)
+            text = quotient(coefficient, inner)
             for holds, condition, _ in reversed(masks):
                 branches = f"{text.text}, 0" if holds else f"0, {text.text}"
                 text = Text(f"where({condition.text}, {branches})")
             coefficient = 1
         elif explicit:
-            text = _quotient(1, inner)
+            text = quotient(1, inner)
         if explicit:
             letters = ",".join(str(label.name) for label in explicit)
             text = Text(f"sum[{letters}]({text.text})")
         if masks or explicit:
-            outer.append(_Part(text, frozenset()))
-        return negative, _quotient(coefficient, outer)
+            outer.append(Part(text, frozenset()))
+        return negative, quotient(coefficient, outer)
 
     def _guarded(
         self, guard: Guard, text: Text, otherwise: str, env: Mapping[Label, Form], used: set[str]
@@ -289,13 +233,13 @@ class Writer:
         form = guard.form.substitute(env)
         if guard.op == ">=":
             return Text(f"where({self._not_negative(form, used).text}, {text.text}, {otherwise})")
-        delta = self._delta(*_sides(form)).text.text
+        delta = self._delta(*sides(form)).text.text
         branches = f"{text.text}, {otherwise}" if guard.op == "==" else f"{otherwise}, {text.text}"
         return Text(f"where({delta}, {branches})")
 
     def _not_negative(self, form: Form, used: set[str]) -> Text:
         """`[form >= 0]`: it is one of 0, 1, ... up to the largest value that it has."""
-        left, right = _sides(form)
+        left, right = sides(form)
         bounds = form.bounds()
         assert bounds is not None, f"the sign of {form} is not known"
         slack = bare(self.letter(Label(bounds[1] + 1), used))
@@ -303,25 +247,25 @@ class Writer:
         delta = f"delta{self.brackets((left, right + slack))}"
         return Text(f"sum{brackets((slack,))}({delta}*ones({bounds[1] + 1}){brackets((slack,))})")
 
-    def _delta(self, a: Form, b: Form) -> _Part:
+    def _delta(self, a: Form, b: Form) -> Part:
         if b.label is not None and a.label is not None and b.label.serial < a.label.serial:
             a, b = b, a
         if a.label is None and b.label is not None:
             a, b = b, a
         if a.label is not None and b.label is not None and a.label.size != b.label.size:
             a, b = a.plus(1), b.plus(1)  # the two bare indices of a delta have one range
-        return _Part(Text(f"delta{self.brackets((a, b))}"), _labels((a, b)), rank=-98)
+        return Part(Text(f"delta{self.brackets((a, b))}"), labels_of((a, b)), rank=-98)
 
     @staticmethod
     def _power(
         base: Text, power: int | Fraction, labels: frozenset[Label], rank: int, single: bool = True
-    ) -> _Part:
+    ) -> Part:
         below = power < 0
         power = -power if below else power
         if power == 1:
-            return _Part(base, labels, below, single, rank)
+            return Part(base, labels, below, single, rank)
         exponent = str(power) if power.denominator == 1 else f"({power})"
-        return _Part(Text(f"{base.within(ATOM)}**{exponent}", POWER), labels, below, False, rank)
+        return Part(Text(f"{base.within(ATOM)}**{exponent}", POWER), labels, below, False, rank)
 
     def brackets(self, forms: Sequence[Form]) -> str:
         """`[i,j]`, the sizes in it noted."""
@@ -364,7 +308,7 @@ class Writer:
                 if op == "logsumexp":
                     return Text(f"log(sum{over}(exp({text.text})))")
                 for guard in guards:
-                    text = self._guarded(guard, text, _neutral(op), env, used)
+                    text = self._guarded(guard, text, neutral(op), env, used)
                 return Text(f"{op}{over}({text.text})")
             case Operate(operation, _, entries, _, parameters):
                 given = [self.names.get(e.array, e.array.name) for e in entries]
@@ -373,7 +317,7 @@ class Writer:
 
     def _operand(self, operand: Entry | Number, env: Mapping[Label, Form], used: set[str]) -> Text:
         if not isinstance(operand, Entry):
-            negative, text = _number(operand)
+            negative, text = number_text(operand)
             return Text("-" + text.text, SIGN) if negative else text
         forms = tuple(form.substitute(env) for form in operand.forms)
         return self.entry(operand.array, forms, used)
@@ -387,63 +331,3 @@ class Writer:
         if sign in ("<", "<=", ">", ">=", "==", "!="):
             return Text(f"{texts[0].within(SUM)} {sign} {texts[1].within(SUM)}", COMPARISON)
         return Text(f"{function}({', '.join(text.text for text in texts)})")
-
-
-def _labels(forms: Iterable[Form]) -> frozenset[Label]:
-    return frozenset(label for form in forms for label in form.labels)
-
-
-def _implied(parts: Sequence[_Part], label: Label) -> bool:
-    """Whether the Einstein rule sums the letter over this product: two factors bear it, what is below the
-    line being one, and at most one of them could hold the sum alone."""
-    above = [part for part in parts if label in part.labels and not part.below]
-    below = [part for part in parts if label in part.labels and part.below]
-    holders = sum(not part.single for part in above)
-    holders += len(below) > 1 or any(not part.single for part in below)
-    return len(above) + bool(below) > 1 and holders < 2
-
-
-def _sides(form: Form) -> tuple[Form, Form]:
-    """`form op 0` as `left op right` without minus signs."""
-    negative = tuple((label, c) for label, c in form.coefficients if _sign(c)[0])
-    positive = tuple((label, c) for label, c in form.coefficients if not _sign(c)[0])
-    left, right = Form(positive), Form(negative).times(-1)
-    if _sign(form.constant)[0]:
-        return left, right.plus(-form.constant)
-    return left.plus(form.constant), right
-
-
-def _neutral(op: str) -> str:
-    return {"prod": "1", "max": "-inf", "min": "inf"}[op]
-
-
-def _magnitude(number: Number) -> tuple[bool, Number]:
-    return (True, -number) if number < 0 else (False, number)
-
-
-def _number(number: Number) -> tuple[bool, Text]:
-    negative, number = _magnitude(number)
-    if isinstance(number, Fraction) and number.denominator != 1:
-        return negative, Text(f"{number.numerator}/{number.denominator}", PRODUCT)
-    return negative, Text(str(number))
-
-
-def _quotient(coefficient: Number, parts: Sequence[_Part]) -> Text:
-    """`coefficient * above / below`."""
-    above = [part.text for part in parts if not part.below]
-    below = [part.text for part in parts if part.below]
-    if isinstance(coefficient, Fraction) and coefficient.denominator != 1:
-        below.insert(0, Text(str(coefficient.denominator)))
-        coefficient = coefficient.numerator
-    if isinstance(coefficient, float) and coefficient.is_integer() and abs(coefficient) < 1e6:
-        coefficient = int(coefficient)
-    if coefficient != 1 or not above:
-        above.insert(0, Text(str(coefficient)))
-    if len(above) == 1 and not below:
-        return above[0]
-    text = "*".join(one.within(SIGN) for one in above)
-    if len(below) == 1:
-        text += "/" + below[0].within(POWER)
-    elif below:
-        text += "/(" + "*".join(one.within(SIGN) for one in below) + ")"
-    return Text(text, PRODUCT)
