@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from einsumdiff.cases import Rule, rules_of
-from einsumdiff.errors import RankFault, Unsupported, ValueFault
+from einsumdiff.errors import RankFault, ValueFault
 from einsumdiff.expression import (
     Arguments,
     Axis,
@@ -209,8 +209,3 @@ def _grouped(row: Definition, rule: Rule, letter: Index, arguments: Arguments, n
         rule.ellipsis,
         rule.reads,
     )
-
-
-def refuse(arguments: Arguments, what: str, instead: str) -> Unsupported:
-    """What a row does not know for these arguments."""
-    return Unsupported(what, arguments.span, instead)

@@ -14,26 +14,25 @@ PACKAGE = Path(einsumdiff.__file__).parent
 
 LAYERS = """
     errors  data  sizes  domains
-    tree  nodes
-    canonical  rows  faults
-    solve  expression
-    program
-    layout  build
-    build_rows
-    parse
-    table
-    shapes  expand
-    einstein  structural  meaning
-    simplify
+    tree  nodes  faults  request
+    canonical  rows  build  layout  solve  contract  structure  unfolding  plan
+    program  expression  build_rows
+    parse  terms  einstein  meaning  arguments
+    table  shapes  indicators
+    scalars  products  ranges  calls
+    values
+    resolve  sizing
+    cases  statements
+    operations  expand
+    asked  partials  simplify
+    contractions  differentiate
+    structural
+    ranks
     index
-    terms  partials
-    differentiate
-    structure  contract  scatter  plan
     lower
-    targets  targets.numpy_helpers
+    targets  targets.numpy_helpers  targets.numpy_views
     targets.numpy  evaluate
-    arguments  request
-    views  views.letters
+    views  views.letters  views.ranges  views.text
     views.writer
     views.index
     check  function

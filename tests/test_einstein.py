@@ -147,7 +147,7 @@ the range of i is not determined by x[i+j]
                ^^^^^^
 declare the shape of f[i,j]"""),
     ("y = z[i]*x[i+1]", """\
-the range of i is not determined: z[i] allows n values, x[i+1] m - 1
+the range of i is not determined: z[i] allows m values, x[i+1] n - 1
   y = z[i]*x[i+1]
            ^^^^^^
 declare the shapes"""),

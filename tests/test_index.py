@@ -31,14 +31,16 @@ PROGRAMS = [
      lambda x, y: 1.0 * (x < y) * (x >= 0) + ((x != y) & (x > y)) + ~(x > 0), {"x": (2,), "y": (3, 2)}),
     ("where(x > 0, x**2, -x)", lambda x: np.where(x > 0, x**2, -x), {"x": (2, 3)}),
     ("x**2 + x**-1 + abs(x)**0.5 + abs(x)**(1/3) + 2**x + abs(x)**y",
-     lambda x, y: x**2 + 1 / x + abs(x) ** 0.5 + abs(x) ** (1 / 3) + 2**x + abs(x) ** y, {"x": (3,), "y": (2, 3)}),
+     lambda x, y: x**2 + 1 / x + abs(x) ** 0.5 + abs(x) ** (1 / 3) + 2**x + abs(x) ** y,
+     {"x": (3,), "y": (2, 3)}),
     ("-x**2", lambda x: -(x**2), {"x": (3,)}),
     ("1/x/2*3", lambda x: 1.5 / x, {"x": (3,)}),
     ("pi*x + e", lambda x: np.pi * x + np.e, {"x": (3,)}),
     ("clip(x, -1, hi=1)", lambda x: np.clip(x, -1, 1), {"x": (3,)}),
     ("gelu(x, approximate=True)",
      lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), {"x": (3,)}),
-    ("e = y - X @ w; L = sum(e**2)", lambda y, X, w: ((y - X @ w) ** 2).sum(), {"y": (2,), "X": (2, 3), "w": (3,)}),
+    ("e = y - X @ w; L = sum(e**2)", lambda y, X, w: ((y - X @ w) ** 2).sum(),
+     {"y": (2,), "X": (2, 3), "w": (3,)}),
     ("gamma*sum(beta) + gamma", lambda gamma, beta: gamma * beta.sum() + gamma, {"gamma": (), "beta": (3,)}),
     ("x - x", lambda x: 0 * x, {"x": (3,)}),
     ("0*x + 1", lambda x: 0 * x + 1, {"x": (3,)}),
@@ -135,7 +137,7 @@ give the new value another name: x1"""),
 sofmax is no function that is known
   y = sofmax(x)
       ^^^^^^
-did you mean softmax or fmax or logsoftmax? a function is added by one row of the rule language, or register"""),
+did you mean softmax or fmax or logsoftmax? a function is added by one row of the rule language, or register"""),  # noqa: E501
     (NameFault, "sum(x, axes=1)", """\
 sum has no argument axes
   sum(x, axes=1)

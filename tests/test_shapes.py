@@ -74,7 +74,7 @@ def test_a_declaration_in_the_text_is_the_strongest():
 
 def test_sizes_flow_from_a_declaration_to_what_meets_it():
     assert shapes("W @ x", shapes={"x": (3,)}) == {"W": "n 3", "x": "3", "y": "n"}
-    assert shapes("x: (k,)\nW @ x + b") == {"W": "m k", "x": "k", "b": "m", "y": "m"}
+    assert shapes("x: (k,)\nW @ x + b") == {"W": "n k", "x": "k", "b": "n", "y": "n"}
     assert shapes("y: (3,)\ny = W @ x") == {"W": "3 n", "x": "n", "y": "3"}
 
 

@@ -8,7 +8,7 @@ from numeric import assert_close, numerical_jacobian, sample
 
 from einsumdiff import derive
 
-I = np.eye  # noqa: E741 - the identity matrix has no other name
+I = np.eye
 
 
 def every_slope(program, value, shapes, *, domain="real", seed=0, given=None):
@@ -44,9 +44,7 @@ def test_linear_map_summed_without_any_shape_prints_its_index_form():
 
 
 def test_matrix_product_in_indices():
-    arrays, slopes = every_slope(
-        "Z[i,j] = X[i,k]*Y[k,j]", lambda X, Y: X @ Y, {"X": (2, 3), "Y": (3, 5)}
-    )
+    arrays, slopes = every_slope("Z[i,j] = X[i,k]*Y[k,j]", lambda X, Y: X @ Y, {"X": (2, 3), "Y": (3, 5)})
     assert_close(slopes["X"], np.einsum("nj,im->ijmn", arrays["Y"], I(2)))
     assert_close(slopes["Y"], np.einsum("im,jn->ijmn", arrays["X"], I(5)))
 
@@ -62,9 +60,7 @@ def test_valid_convolution():
     def conv(X, W):
         return np.einsum("ijmn,mn->ij", np.lib.stride_tricks.sliding_window_view(X, W.shape), W)
 
-    arrays, slopes = every_slope(
-        "Z[i,j] = X[i+m, j+n]*W[m,n]", conv, {"X": (5, 7), "W": (2, 3)}
-    )
+    arrays, slopes = every_slope("Z[i,j] = X[i+m, j+n]*W[m,n]", conv, {"X": (5, 7), "W": (2, 3)})
     assert_close(slopes["W"], np.lib.stride_tricks.sliding_window_view(arrays["X"], (2, 3)))
     assert slopes["X"].shape == (4, 5, 5, 7)
 
@@ -84,7 +80,7 @@ def test_exponential_of_a_tensor_has_a_jacobian_of_six_axes():
 
 
 def test_batched_matrix_product():
-    arrays, slopes = every_slope("matmul(a, b)", lambda a, b: np.matmul(a, b), {"a": (4, 3, 2), "b": (4, 2, 3)})
+    arrays, slopes = every_slope("matmul(a, b)", lambda a, b: a @ b, {"a": (4, 3, 2), "b": (4, 2, 3)})
     assert slopes["a"].shape == (4, 3, 3, 4, 3, 2)
     assert_close(slopes["a"], np.einsum("bnj,bc,im->bijcmn", arrays["b"], I(4), I(3)))
 
@@ -139,11 +135,28 @@ def test_cross_entropy_of_a_linear_model():
     assert_close(slopes["b"], residual.sum(axis=0))
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        "L = mean(logsumexp(X @ W + b, axis=1) - sum(Y*(X @ W + b), axis=1))",
+        "Z = X @ W + b\nP = exp(Z)/sum(exp(Z), axis=1, keepdims=True)\nL = -sum(Y*log(P))/P.shape[0]",
+    ],
+    ids=["logsumexp", "written out"],
+)
+def test_cross_entropy_in_other_words(program):
+    arrays = sample({"X": (5, 3), "W": (3, 7), "b": (7,)})
+    X, W, b = arrays.values()
+    Y = np.eye(7)[[0, 3, 1, 1, 6]]
+    d = derive(program, wrt=["W", "b"], shapes={"X": "n p", "W": "p k", "b": "k", "Y": "n k"})
+    result = d(**arrays, Y=Y)
+    residual = (np.exp(log_softmax(X @ W + b)) - Y) / 5
+    assert_close(result["W"], X.T @ residual)
+    assert_close(result["b"], residual.sum(axis=0))
+
+
 def test_sigmoid_written_out_in_five_statements():
     program = "a = W @ x\nb = -a\nc = exp(b)\nd = 1 + c\ns = 1/d"
-    arrays, slopes = every_slope(
-        program, lambda W, x: 1 / (1 + np.exp(-(W @ x))), {"W": (2, 3), "x": (3,)}
-    )
+    arrays, slopes = every_slope(program, lambda W, x: 1 / (1 + np.exp(-(W @ x))), {"W": (2, 3), "x": (3,)})
     s = 1 / (1 + np.exp(-(arrays["W"] @ arrays["x"])))
     assert_close(slopes["x"], (s * (1 - s))[:, None] * arrays["W"])
 
@@ -175,7 +188,9 @@ def test_log_sum_exp_survives_large_inputs(program, z):
 
 
 @pytest.mark.parametrize("t", FAR, ids=str)
-@pytest.mark.parametrize("program", ["log(1 + exp(-t))", "log(exp(-t) + 1)", "log1p(exp(-t))", "softplus(-t)"])
+@pytest.mark.parametrize(
+    "program", ["log(1 + exp(-t))", "log(exp(-t) + 1)", "log1p(exp(-t))", "softplus(-t)"]
+)
 def test_softplus_survives_large_inputs(program, t):
     value, slope = values_and_slopes(program, "t", t=t)
     assert_close(value, np.logaddexp(0, -t), 1e-14)
@@ -199,3 +214,17 @@ def test_sigmoid_survives_large_inputs(program, t):
     far = np.array([math.exp(-np.logaddexp(0, each)) for each in t])
     assert_close(value, s, 1e-12)
     assert_close(slope, np.diag(s * far), 1e-12)
+
+
+@pytest.mark.parametrize("program", ["log(sum(exp(Z), axis=1))", "exp(Z)/sum(exp(Z), axis=1, keepdims=True)"])
+def test_forms_along_an_axis_survive_large_inputs(program):
+    Z = np.array([[1e3, -1e3, 0.0], [-1e3, -999.0, -998.0]])
+    value, slope = values_and_slopes(program, "Z", Z=Z)
+    s = np.exp(log_softmax(Z))
+    if program.startswith("log"):
+        assert_close(value, np.logaddexp.reduce(Z, axis=1), 1e-14)
+        assert_close(slope, np.einsum("im,in->imn", I(2), s), 1e-12)
+    else:
+        assert_close(value, s, 1e-12)
+        within = np.einsum("ij,jn->ijn", s, I(3)) - np.einsum("ij,in->ijn", s, s)
+        assert_close(slope, np.einsum("im,ijn->ijmn", I(2), within), 1e-12)
