@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from einsumdiff import tree
 from einsumdiff.differentiate import Jacobian, differentiate, further
 from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
 from einsumdiff.function import Compiled
+from einsumdiff.indexing.shapes import declared_size
+from einsumdiff.language import tree
 from einsumdiff.meaning import same
 from einsumdiff.nodes import Array, Input
 from einsumdiff.program import Builder, Program
 from einsumdiff.request import Request, request, wrt_names
-from einsumdiff.shapes import declared_size
 from einsumdiff.structure import Structure, structure
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def derive(
 
 def _derive(asked: Request) -> Any:
     """The derivative that was asked for, from the text on."""
-    from einsumdiff.index import build
-    from einsumdiff.parse import parse
+    from einsumdiff.indexing.index import build
+    from einsumdiff.language.parse import parse
 
     statements = parse(asked.text)
     names = tuple(dict.fromkeys(name for step in asked.steps for name in step.wrt))

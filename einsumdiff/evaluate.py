@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.nodes import (
     Array,
     Call,
@@ -33,7 +34,6 @@ from einsumdiff.nodes import (
 from einsumdiff.program import live
 from einsumdiff.sizes import AnySize
 from einsumdiff.sizes import evaluate as size_of
-from einsumdiff.table import Function, NamedNumber, Operation, load_table
 
 Places = dict[Label, int]
 Arrays = Mapping[Array, Any]

@@ -14,6 +14,7 @@ from typing import Protocol
 from einsumdiff import plan
 from einsumdiff.contract import volume
 from einsumdiff.errors import NameFault, Unsupported
+from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Array,
     Body,
@@ -37,7 +38,6 @@ from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products
 from einsumdiff.program import Program, live
 from einsumdiff.sizes import AnySize, Size, names, symbol
-from einsumdiff.table import Function, load_table
 from einsumdiff.terms import injective, known_labels
 
 MOST_INLINE = 9

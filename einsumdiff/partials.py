@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from einsumdiff import expand
 from einsumdiff.errors import Unsupported
+from einsumdiff.indexing import expand
+from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Array,
     Call,
@@ -32,7 +33,6 @@ from einsumdiff.nodes import (
     product,
 )
 from einsumdiff.program import Builder, Value, at, number
-from einsumdiff.table import Function, load_table
 
 Wanted = Callable[[Array], bool]
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from einsumdiff import plan
 from einsumdiff.contract import along, order
+from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Array,
     Call,
@@ -24,7 +25,6 @@ from einsumdiff.nodes import (
     factor_labels,
 )
 from einsumdiff.plan import Expr
-from einsumdiff.table import Function, load_table
 
 _Side = tuple[Expr, int]  # an operand, and whether it stands above (1) or below (-1) the fraction bar
 

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from einsumdiff import tree
 from einsumdiff.derivative import Derivative, Derivatives
 from einsumdiff.differentiate import Jacobian
 from einsumdiff.errors import NameFault, RankFault, SyntaxFault
+from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.indicators import Guarded
+from einsumdiff.language import tree
 from einsumdiff.nodes import Array, Definition, Input, Sum
 from einsumdiff.program import Builder, Program
-from einsumdiff.shapes import declared_size
 from einsumdiff.sizes import substitute, symbol
 
 
@@ -40,7 +40,7 @@ def read(text: str) -> Any:
     >>> read("dy/dx[i] = 2*x[i]; x: (n,)") == derive("x @ x", wrt="x")
     True
     """
-    from einsumdiff.parse import parse_formula
+    from einsumdiff.language.parse import parse_formula
 
     formula = parse_formula(text)
     if not formula.partials:
@@ -58,7 +58,7 @@ def read(text: str) -> Any:
 def _build(
     text: str, statements: tuple[tree.Statement, ...], partial: tree.Partial
 ) -> tuple[Program, Jacobian]:
-    from einsumdiff.index import build
+    from einsumdiff.indexing.index import build
 
     names = set(re.findall(r"\w+", text))
     declared = {s.name.name: s for s in statements if isinstance(s, tree.Declare)}

@@ -19,9 +19,10 @@ from fractions import Fraction
 from functools import cache
 from itertools import permutations
 
-from einsumdiff import tree
 from einsumdiff.canonical import term_key
-from einsumdiff.expand import instantiate
+from einsumdiff.indexing.expand import instantiate
+from einsumdiff.language import tree
+from einsumdiff.language.table import load_table
 from einsumdiff.nodes import (
     Body,
     Call,
@@ -38,7 +39,6 @@ from einsumdiff.nodes import (
     product,
 )
 from einsumdiff.program import Builder, Value, number
-from einsumdiff.table import load_table
 
 Products = tuple[Product, ...]
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from einsumdiff.evaluate import evaluate
-from einsumdiff.index import build
-from einsumdiff.parse import parse
+from einsumdiff.indexing.index import build
+from einsumdiff.language.parse import parse
 from einsumdiff.program import Program
 from einsumdiff.sizes import Size
 

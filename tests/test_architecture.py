@@ -13,22 +13,22 @@ import einsumdiff
 PACKAGE = Path(einsumdiff.__file__).parent
 
 LAYERS = """
-    errors  data  sizes  domains
-    tree  nodes  faults  request
-    canonical  rows  build  layout  solve  contract  structure  unfolding  plan
-    program  expression  build_rows
-    parse  terms  einstein  meaning  arguments
-    table  shapes  indicators
-    scalars  products  ranges  calls
-    values
-    resolve  sizing
-    cases  statements
-    operations  expand
-    asked  partials  simplify
-    contractions  differentiate
-    structural
-    ranks
-    index
+    errors  data  sizes  language  language.domains  indexing
+    language.tree  nodes  language.faults  request
+    canonical  language.rows  language.build  language.layout  solve  contract  structure  unfolding  plan
+    program  indexing.expression  language.build_rows
+    language.parse  terms  indexing.einstein  meaning  arguments
+    language.table  indexing.shapes  indicators
+    indexing.scalars  products  indexing.ranges  indexing.calls
+    indexing.values
+    indexing.resolve  indexing.sizing
+    indexing.cases  indexing.statements
+    indexing.operations  indexing.expand
+    indexing.asked  partials  simplify
+    indexing.contractions  differentiate
+    indexing.structural
+    indexing.ranks
+    indexing.index
     lower
     targets  targets.numpy_helpers  targets.numpy_views
     targets.numpy  evaluate
@@ -109,7 +109,10 @@ def test_the_core_is_loaded_without_numpy_and_sympy(module):
 @pytest.mark.parametrize(
     "library, places",
     [
-        ("lark", {"parse", "build", "build_rows", "faults", "layout"}),
+        (
+            "lark",
+            {"language.parse", "language.build", "language.build_rows", "language.faults", "language.layout"},
+        ),
         ("sympy", {"views.sympy"}),
     ],
 )

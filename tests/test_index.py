@@ -6,9 +6,9 @@ from numeric import assert_close, sample
 from oracle import program, run
 
 from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported, ValueFault
-from einsumdiff.index import build
+from einsumdiff.indexing.index import build
+from einsumdiff.language.parse import parse
 from einsumdiff.nodes import Definition, Input
-from einsumdiff.parse import parse
 from einsumdiff.program import Builder
 
 

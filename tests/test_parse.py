@@ -9,9 +9,10 @@ import threading
 
 import pytest
 
-from einsumdiff import data, tree
+from einsumdiff import data
 from einsumdiff.errors import EinsumDiffError, NameFault, SyntaxFault, Unsupported
-from einsumdiff.parse import parse, parse_expression, parse_formula
+from einsumdiff.language import tree
+from einsumdiff.language.parse import parse, parse_expression, parse_formula
 
 
 def sketch(node: object) -> str:
@@ -668,7 +669,8 @@ def test_the_grammar_has_no_conflicts(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_lark_is_imported_only_when_a_text_is_read() -> None:
     code = (
-        "import sys, einsumdiff.parse, einsumdiff.table; print('lark' in sys.modules, 'numpy' in sys.modules)"
+        "import sys, einsumdiff.language.parse, einsumdiff.language.table; "
+        "print('lark' in sys.modules, 'numpy' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["False", "False"]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import scipy.special
 
-from einsumdiff import tree
-from einsumdiff.table import Definition, Function, NamedNumber, load_table
+from einsumdiff.language import tree
+from einsumdiff.language.table import Definition, Function, NamedNumber, load_table
 
 TABLE = load_table()
 FUNCTIONS = [row for row in TABLE.rows() if isinstance(row, Function)]

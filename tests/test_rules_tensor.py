@@ -7,9 +7,9 @@ from numeric import assert_close, sample
 from oracle import program, run
 
 from einsumdiff.errors import EinsumDiffError
-from einsumdiff.operations import rules_of
-from einsumdiff.rows import Definition, Form, option
-from einsumdiff.table import load_table
+from einsumdiff.indexing.operations import rules_of
+from einsumdiff.language.rows import Definition, Form, option
+from einsumdiff.language.table import load_table
 
 AXES = [None, 0, 1, 2, -1, -3, (1,), (0, 2), (2, 0, 1), ()]
 

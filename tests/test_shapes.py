@@ -5,7 +5,7 @@ import pytest
 from oracle import program, run
 
 from einsumdiff.errors import EinsumDiffError, NameFault, RankFault, ShapeFault, ValueFault
-from einsumdiff.shapes import Sizes
+from einsumdiff.indexing.shapes import Sizes
 from einsumdiff.sizes import symbol
 
 

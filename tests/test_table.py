@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-from einsumdiff import data, tree
+from einsumdiff import data
 from einsumdiff.errors import EinsumDiffError, NameFault, SyntaxFault
-from einsumdiff.table import (
+from einsumdiff.language import tree
+from einsumdiff.language.table import (
     Definition,
     Form,
     Function,

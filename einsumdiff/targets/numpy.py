@@ -16,10 +16,10 @@ from typing import Any
 
 from einsumdiff import plan
 from einsumdiff.errors import Unsupported
+from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.nodes import Label
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.sizes import AnySize, Size
-from einsumdiff.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.targets.numpy_helpers import HELPERS
 from einsumdiff.targets.numpy_views import (
     ATOM,

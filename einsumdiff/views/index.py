@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 
 from einsumdiff.arguments import shape_text
 from einsumdiff.differentiate import Jacobian, term_arrays
+from einsumdiff.language.rows import Function
+from einsumdiff.language.table import load_table
 from einsumdiff.nodes import Array, Definition, Form, Label, Product, Sum, body_arrays
 from einsumdiff.program import Program, live
-from einsumdiff.rows import Function
 from einsumdiff.sizes import names
-from einsumdiff.table import load_table
 from einsumdiff.views.letters import (
     DEFINITIONS,
     INDICES,

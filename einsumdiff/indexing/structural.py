@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from einsumdiff import contractions
-from einsumdiff.asked import Asked, filled, letters, product, shape_of
 from einsumdiff.errors import RankFault, Unsupported, ValueFault
-from einsumdiff.expression import (
+from einsumdiff.indexing import contractions
+from einsumdiff.indexing.asked import Asked, filled, letters, product, shape_of
+from einsumdiff.indexing.expression import (
     Affine,
     AxisSize,
     Delta,
@@ -22,8 +22,8 @@ from einsumdiff.expression import (
     Operate,
     Parameter,
 )
-from einsumdiff.operations import Need, axes_in_words, chosen_axes
-from einsumdiff.rows import Form
+from einsumdiff.indexing.operations import Need, axes_in_words, chosen_axes
+from einsumdiff.language.rows import Form
 
 
 def of_form(node: Operate, need: Need) -> Meaning:

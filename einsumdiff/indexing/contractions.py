@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from einsumdiff.asked import Asked, letters, product
 from einsumdiff.errors import RankFault, Span, Unsupported, ValueFault
-from einsumdiff.expression import Arguments, Index, Meaning, Node, Number, Operate
-from einsumdiff.operations import axes_in_words, chosen_axes, meaning
-from einsumdiff.rows import Form
-from einsumdiff.table import load_table
+from einsumdiff.indexing.asked import Asked, letters, product
+from einsumdiff.indexing.expression import Arguments, Index, Meaning, Node, Number, Operate
+from einsumdiff.indexing.operations import axes_in_words, chosen_axes, meaning
+from einsumdiff.language.rows import Form
+from einsumdiff.language.table import load_table
 
 
 def tensordot(asked: Asked) -> Meaning:

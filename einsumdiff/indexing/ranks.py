@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from einsumdiff.errors import RankFault
-from einsumdiff.expression import (
+from einsumdiff.indexing.expression import (
     Access,
     AxisSize,
     Line,
@@ -22,9 +22,9 @@ from einsumdiff.expression import (
     Variable,
     children,
 )
-from einsumdiff.operations import axes_in_words, meaning
-from einsumdiff.rows import Definition, Form, option
-from einsumdiff.structural import of_form
+from einsumdiff.indexing.operations import axes_in_words, meaning
+from einsumdiff.indexing.structural import of_form
+from einsumdiff.language.rows import Definition, Form, option
 
 
 def by_name(name: str) -> int:

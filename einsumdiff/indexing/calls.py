@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from einsumdiff import tree
 from einsumdiff.errors import NameFault, ValueFault, nearest
-from einsumdiff.rows import Definition, Form, Function, Operation, Parameter, option
-from einsumdiff.table import load_table
+from einsumdiff.language import tree
+from einsumdiff.language.rows import Definition, Form, Function, Operation, Parameter, option
+from einsumdiff.language.table import load_table
 
 HOW_TO_ADD = "a function is added by one row of the rule language, or register"
 

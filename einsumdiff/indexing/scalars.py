@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from einsumdiff import tree
+from einsumdiff.language import tree
+from einsumdiff.language.table import Definition as Meaning
+from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import Number, add_numbers
 from einsumdiff.program import Builder, Value, number
 from einsumdiff.sizes import as_fraction
-from einsumdiff.table import Definition as Meaning
-from einsumdiff.table import Function, load_table
 
 if TYPE_CHECKING:
-    from einsumdiff.tree import Tree
+    from einsumdiff.language.tree import Tree
 
 
 def instantiate(node: Tree, bindings: Mapping[str, Value], builder: Builder) -> Value:

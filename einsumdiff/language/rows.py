@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from einsumdiff.domains import Domain
 from einsumdiff.errors import Span
-from einsumdiff.tree import Tree
+from einsumdiff.language.domains import Domain
+from einsumdiff.language.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)

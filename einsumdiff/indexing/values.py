@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from einsumdiff.expression import (
+from einsumdiff.indexing.expression import (
     Access,
     Affine,
     Axis,
@@ -33,12 +33,12 @@ from einsumdiff.expression import (
     Sum,
     walk,
 )
+from einsumdiff.indexing.scalars import add, divide, elementwise, power
+from einsumdiff.language.rows import Definition, Operation
 from einsumdiff.nodes import Entry, Form, Label, bare, constant_form
 from einsumdiff.nodes import Operate as OperateBody
 from einsumdiff.nodes import Product as FactorProduct
 from einsumdiff.program import Builder, Value, at, extent, indicator, number, read
-from einsumdiff.rows import Definition, Operation
-from einsumdiff.scalars import add, divide, elementwise, power
 from einsumdiff.sizes import AnySize, symbol
 
 

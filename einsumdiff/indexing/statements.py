@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from einsumdiff import tree
-from einsumdiff.einstein import Places
 from einsumdiff.errors import IndexFault, NameFault, Span, Unsupported
-from einsumdiff.expression import (
+from einsumdiff.indexing.einstein import Places
+from einsumdiff.indexing.expression import (
     Access,
     AxisSize,
     Delta,
@@ -19,11 +18,12 @@ from einsumdiff.expression import (
     SizeName,
     Variable,
 )
-from einsumdiff.resolve import Reader
-from einsumdiff.rows import NamedNumber
-from einsumdiff.shapes import check_given, declared_size, given_shape
+from einsumdiff.indexing.resolve import Reader
+from einsumdiff.indexing.shapes import check_given, declared_size, given_shape
+from einsumdiff.language import tree
+from einsumdiff.language.rows import NamedNumber
+from einsumdiff.language.table import load_table
 from einsumdiff.sizes import AnySize, names, symbol
-from einsumdiff.table import load_table
 
 PROPERTIES = ("symmetric",)
 

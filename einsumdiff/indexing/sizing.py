@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from einsumdiff.errors import RankFault, ShapeFault
-from einsumdiff.expression import (
+from einsumdiff.indexing.expression import (
     Access,
     Axis,
     AxisSize,
@@ -27,8 +27,8 @@ from einsumdiff.expression import (
     Variable,
     children,
 )
-from einsumdiff.ranges import Ranges, size_of_index
-from einsumdiff.shapes import Shape, Sizes
+from einsumdiff.indexing.ranges import Ranges, size_of_index
+from einsumdiff.indexing.shapes import Shape, Sizes
 from einsumdiff.sizes import AnySize, symbol
 
 

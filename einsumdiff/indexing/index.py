@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from einsumdiff import tree
 from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
-from einsumdiff.expression import Access, AxisSize, Line, Node, Operate, Variable, children
+from einsumdiff.indexing.expression import Access, AxisSize, Line, Node, Operate, Variable, children
+from einsumdiff.indexing.ranks import Ranks, by_name
+from einsumdiff.indexing.shapes import Sizes, shown
+from einsumdiff.indexing.sizing import Sizing
+from einsumdiff.indexing.statements import Statements
+from einsumdiff.indexing.values import Scope, value
+from einsumdiff.language import tree
 from einsumdiff.nodes import Array, Definition, Input, Label
 from einsumdiff.program import Builder, Program, Value
-from einsumdiff.ranks import Ranks, by_name
-from einsumdiff.shapes import Sizes, shown
 from einsumdiff.simplify import rewrite
 from einsumdiff.sizes import AnySize, substitute, symbol
-from einsumdiff.sizing import Sizing
-from einsumdiff.statements import Statements
-from einsumdiff.values import Scope, value
 
 
 def build(

@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from einsumdiff import data, tree
-from einsumdiff.build import Builder
-from einsumdiff.build_rows import RowBuilder
-from einsumdiff.faults import Spot, unexpected_character, unexpected_token
-from einsumdiff.layout import Layout
+from einsumdiff import data
+from einsumdiff.language import tree
+from einsumdiff.language.build import Builder
+from einsumdiff.language.build_rows import RowBuilder
+from einsumdiff.language.faults import Spot, unexpected_character, unexpected_token
+from einsumdiff.language.layout import Layout
 
 if TYPE_CHECKING:
     from lark import Token

@@ -11,9 +11,9 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from einsumdiff import tree
 from einsumdiff.errors import EinsumDiffError, NameFault, SyntaxFault, ValueFault, nearest
-from einsumdiff.parse import parse_expression
+from einsumdiff.language import tree
+from einsumdiff.language.parse import parse_expression
 from einsumdiff.sizes import AnySize, Size, names, substitute, symbol
 
 Shape = tuple[AnySize, ...]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from einsumdiff.errors import RankFault, Span, ValueFault
-from einsumdiff.expression import (
+from einsumdiff.indexing.expression import (
     Access,
     Affine,
     Arguments,
@@ -19,7 +19,7 @@ from einsumdiff.expression import (
     Product,
     ShapeOf,
 )
-from einsumdiff.operations import Need, axes_in_words, integer, one_axis
+from einsumdiff.indexing.operations import Need, axes_in_words, integer, one_axis
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

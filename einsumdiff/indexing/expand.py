@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from einsumdiff import tree
-from einsumdiff.cases import RuleNames, RuleReader, rules_of
-from einsumdiff.einstein import Places
 from einsumdiff.errors import Unsupported
-from einsumdiff.expression import Index, Node, Parameter
+from einsumdiff.indexing.cases import RuleNames, RuleReader, rules_of
+from einsumdiff.indexing.einstein import Places
+from einsumdiff.indexing.expression import Index, Node, Parameter
+from einsumdiff.indexing.resolve import ELLIPSIS
+from einsumdiff.indexing.scalars import instantiate
+from einsumdiff.indexing.values import Operand, Scope, value
+from einsumdiff.language import tree
+from einsumdiff.language.rows import Operation, Stated
+from einsumdiff.language.table import load_table
 from einsumdiff.nodes import Definition, Entry, Form, Label, Operate, bare, constant_form
 from einsumdiff.program import Builder, Value, read
-from einsumdiff.resolve import ELLIPSIS
-from einsumdiff.rows import Operation, Stated
-from einsumdiff.scalars import instantiate
-from einsumdiff.table import load_table
-from einsumdiff.values import Operand, Scope, value
 
 __all__ = ["instantiate", "instantiate_operation"]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from einsumdiff.errors import NameFault, SyntaxFault, Unsupported
-from einsumdiff.faults import Spot, unexpected_character
+from einsumdiff.language.faults import Spot, unexpected_character
 
 if TYPE_CHECKING:
     from lark import Token

@@ -14,25 +14,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from einsumdiff import data, tree
-from einsumdiff.domains import DOMAINS as DOMAINS
-from einsumdiff.domains import Domain as Domain
+from einsumdiff import data
 from einsumdiff.errors import EinsumDiffError, NameFault, Span, SyntaxFault, nearest
-from einsumdiff.layout import HEADS
-from einsumdiff.parse import parse_row
-from einsumdiff.rows import Alias as Alias
-from einsumdiff.rows import Case as Case
-from einsumdiff.rows import Definition as Definition
-from einsumdiff.rows import Form as Form
-from einsumdiff.rows import Function as Function
-from einsumdiff.rows import Identity as Identity
-from einsumdiff.rows import NamedNumber as NamedNumber
-from einsumdiff.rows import Operation as Operation
-from einsumdiff.rows import Parameter as Parameter
-from einsumdiff.rows import Row as Row
-from einsumdiff.rows import Spelling as Spelling
-from einsumdiff.rows import Stated as Stated
-from einsumdiff.rows import option as option
+from einsumdiff.language import tree
+from einsumdiff.language.domains import DOMAINS as DOMAINS
+from einsumdiff.language.domains import Domain as Domain
+from einsumdiff.language.layout import HEADS
+from einsumdiff.language.parse import parse_row
+from einsumdiff.language.rows import Alias as Alias
+from einsumdiff.language.rows import Case as Case
+from einsumdiff.language.rows import Definition as Definition
+from einsumdiff.language.rows import Form as Form
+from einsumdiff.language.rows import Function as Function
+from einsumdiff.language.rows import Identity as Identity
+from einsumdiff.language.rows import NamedNumber as NamedNumber
+from einsumdiff.language.rows import Operation as Operation
+from einsumdiff.language.rows import Parameter as Parameter
+from einsumdiff.language.rows import Row as Row
+from einsumdiff.language.rows import Spelling as Spelling
+from einsumdiff.language.rows import Stated as Stated
+from einsumdiff.language.rows import option as option
 
 _HEAD = re.compile(r"([^\W\d]\w*)[ \t]+([^\W\d]\w*|\S)")
 _ROW = re.compile(r"^[^\s#].*(?:\n(?:[ \t].*|[ \t]*#.*|[ \t]*$))*", re.MULTILINE)

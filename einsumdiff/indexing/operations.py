@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from einsumdiff.cases import Rule, rules_of
 from einsumdiff.errors import RankFault, ValueFault
-from einsumdiff.expression import (
+from einsumdiff.indexing.cases import Rule, rules_of
+from einsumdiff.indexing.expression import (
     Arguments,
     Axis,
     Index,
@@ -22,8 +22,8 @@ from einsumdiff.expression import (
     Node,
     Operate,
 )
-from einsumdiff.resolve import ELLIPSIS
-from einsumdiff.rows import Definition, Operation, option
+from einsumdiff.indexing.resolve import ELLIPSIS
+from einsumdiff.language.rows import Definition, Operation, option
 
 
 class Need(Protocol):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from einsumdiff import tree
-from einsumdiff.einstein import Places, reads_of
 from einsumdiff.errors import NameFault
-from einsumdiff.expression import Access, Count, Delta, Index, Named, Node, Parameter, children
-from einsumdiff.resolve import ELLIPSIS, Reader
-from einsumdiff.rows import Case, Definition, NamedNumber, Operation
+from einsumdiff.indexing.einstein import Places, reads_of
+from einsumdiff.indexing.expression import Access, Count, Delta, Index, Named, Node, Parameter, children
+from einsumdiff.indexing.resolve import ELLIPSIS, Reader
+from einsumdiff.language import tree
+from einsumdiff.language.rows import Case, Definition, NamedNumber, Operation
+from einsumdiff.language.table import load_table
 from einsumdiff.sizes import AnySize
-from einsumdiff.table import load_table
 
 
 @dataclass(slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from einsumdiff import tree
 from einsumdiff.errors import NameFault, Span, SyntaxFault
-from einsumdiff.faults import Spot
-from einsumdiff.tree import Tree
+from einsumdiff.language import tree
+from einsumdiff.language.faults import Spot
+from einsumdiff.language.tree import Tree
 
 if TYPE_CHECKING:
     from lark import Token

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from einsumdiff.errors import Span
-from einsumdiff.rows import Definition, Form, Function, Operation
+from einsumdiff.language.rows import Definition, Form, Function, Operation
 from einsumdiff.sizes import AnySize
 
 if TYPE_CHECKING:

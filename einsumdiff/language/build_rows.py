@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from einsumdiff import rows, tree
-from einsumdiff.build import Builder, is_token
-from einsumdiff.domains import DOMAINS, Domain
 from einsumdiff.errors import NameFault, Span, SyntaxFault, nearest
-from einsumdiff.tree import Tree
+from einsumdiff.language import rows, tree
+from einsumdiff.language.build import Builder, is_token
+from einsumdiff.language.domains import DOMAINS, Domain
+from einsumdiff.language.tree import Tree
 
 if TYPE_CHECKING:
     from lark import Token

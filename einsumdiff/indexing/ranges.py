@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from einsumdiff.errors import IndexFault, ShapeFault, Span
-from einsumdiff.expression import Access, Affine, Delta, Index, Line
-from einsumdiff.shapes import Sizes
+from einsumdiff.indexing.expression import Access, Affine, Delta, Index, Line
+from einsumdiff.indexing.shapes import Sizes
 from einsumdiff.sizes import AnySize, nonnegative
 
 

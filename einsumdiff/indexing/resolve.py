@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-from einsumdiff import tree
-from einsumdiff.calls import array_parameters, bind, option_text, parameters, unknown_function
 from einsumdiff.errors import (
     EinsumDiffError,
     IndexFault,
@@ -21,7 +19,8 @@ from einsumdiff.errors import (
     SyntaxFault,
     Unsupported,
 )
-from einsumdiff.expression import (
+from einsumdiff.indexing.calls import array_parameters, bind, option_text, parameters, unknown_function
+from einsumdiff.indexing.expression import (
     Access,
     Affine,
     Arguments,
@@ -40,9 +39,10 @@ from einsumdiff.expression import (
     Static,
     Sum,
 )
-from einsumdiff.rows import Definition, Form, Function, NamedNumber, Operation, option
+from einsumdiff.language import tree
+from einsumdiff.language.rows import Definition, Form, Function, NamedNumber, Operation, option
+from einsumdiff.language.table import load_table
 from einsumdiff.sizes import AnySize, as_fraction
-from einsumdiff.table import load_table
 
 ELLIPSIS = "..."
 EXPLICIT = ("sum", "prod", "max", "min")

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from einsumdiff.errors import IndexFault
-from einsumdiff.expression import (
+from einsumdiff.indexing.expression import (
     Access,
     Affine,
     Delta,
