@@ -23,10 +23,10 @@ def test_a_name_says_the_rank():
 
 def test_what_was_assumed_is_said_with_how_to_declare_it():
     assert program("y = sum(W*X + b)").notes == (
-        'assumed from the names: W, X (m, n); b (n); declare others as "W: (m, n)" or shapes={"W": "m n"}',
+        'assumed from the names of W, X, b; declare others as "W: (m, n)" or shapes={"W": "m n"}',
     )
     assert program("sum(x)").notes == (
-        'assumed from the names: x (n); declare others as "x: (n,)" or shapes={"x": "n"}',
+        'assumed from the names of x; declare others as "x: (n,)" or shapes={"x": "n"}',
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
 from einsumdiff.indexing.expression import Access, AxisSize, Line, Node, Operate, Variable, children
 from einsumdiff.indexing.ranks import Ranks, by_name
-from einsumdiff.indexing.shapes import Sizes, shown
+from einsumdiff.indexing.shapes import Sizes, declared, shown
 from einsumdiff.indexing.sizing import Sizing
 from einsumdiff.indexing.statements import Statements
 from einsumdiff.indexing.values import Scope, value
@@ -191,27 +191,20 @@ class _Building:
 
     def _notes(self, inputs: Sequence[Variable]) -> list[str]:
         notes = list(self.read.notes)
-        groups: dict[str, list[str]] = {}
-        first = ""
-        for variable in inputs:
-            if (
-                variable.declared is None
-                and variable.exact is None
-                and variable.least <= by_name(variable.name)
-            ):
-                assert variable.array is not None
-                shape = shown(variable.array.shape)
-                groups.setdefault(shape, []).append(variable.name)
-                first = first or variable.name
-        if groups:
-            said = "; ".join(f"{', '.join(those)} {shape}" for shape, those in groups.items())
-            array = self.read.inputs[first].array
-            assert array is not None
-            sizes = [str(size) for size in array.shape]
-            declared = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+        assumed = [
+            variable
+            for variable in inputs
+            if variable.declared is None
+            and variable.exact is None
+            and variable.least <= by_name(variable.name)
+        ]
+        if assumed:
+            first = assumed[0]
+            assert first.array is not None
+            names, name, shape = ", ".join(v.name for v in assumed), first.name, first.array.shape
             notes.append(
-                f'assumed from the names: {said}; declare others as "{first}: {declared}" or '
-                f'shapes={{"{first}": "{" ".join(sizes)}"}}'
+                f'assumed from the names of {names}; declare others as "{name}: {declared(shape)}" or '
+                f'shapes={{"{name}": "{" ".join(map(str, shape))}"}}'
             )
         return notes
 

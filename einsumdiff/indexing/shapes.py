@@ -108,6 +108,11 @@ def shown(shape: Sequence[AnySize]) -> str:
     return f"({', '.join(str(size) for size in shape)})"
 
 
+def declared(shape: Sequence[AnySize]) -> str:
+    """`(m, n)`, `(n,)`: as it is declared."""
+    return f"({', '.join(str(size) for size in shape)}{',' * (len(shape) == 1)})"
+
+
 # ------------------------------------------------------------------------------------------- what is given
 
 
