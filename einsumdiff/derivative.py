@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from einsumdiff.differentiate import Jacobian, differentiate, further
 from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
-from einsumdiff.function import Compiled
+from einsumdiff.function import Compiled, Reader
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.language import tree
 from einsumdiff.meaning import same
@@ -146,10 +146,11 @@ class Derivative(Compiled):
     __slots__ = ("_jacobian", "_shown")
 
     def __init__(
-        self, program: Program, jacobian: Jacobian, asked: Request | None = None, text: str | None = None
+        self, program: Program, jacobian: Jacobian, asked: Request | None, reader: Reader | None = None
     ) -> None:
-        super().__init__(program, asked)
-        self._jacobian, self._shown = jacobian, text
+        super().__init__(program, asked, reader)
+        self._jacobian = jacobian
+        self._shown: str | None = None
 
     @property
     def _jacobians(self) -> list[Jacobian]:
@@ -233,12 +234,13 @@ class Derivative(Compiled):
         for _ in range(order):
             jacobians = [new for jac in jacobians for new in further(program, jac, wrt, mode)]
         if single:
-            return Derivative(program, jacobians[0], asked)
+            return Derivative(program, jacobians[0], asked, self._reader)
         found = {}
         for jac in jacobians:
             chosen = tuple(array.name for array in jac.wrt)
-            found[chosen] = Derivative(program, jac, replace(asked, chosen=chosen) if asked else None)
-        return Derivatives(program, found, asked)
+            one = replace(asked, chosen=chosen) if asked else None
+            found[chosen] = Derivative(program, jac, one, self._reader)
+        return Derivatives(program, found, asked, self._reader)
 
     def __str__(self) -> str:
         if self._shown is None:
@@ -269,9 +271,8 @@ class Derivative(Compiled):
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         if self.asked is not None:
             return _again, (self.asked,)
-        from einsumdiff.reading import read
-
-        return read, (str(self),)
+        assert self._reader is not None
+        return self._reader, (str(self),)
 
 
 def _again(asked: Request) -> Any:
@@ -297,9 +298,13 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
     __slots__ = ("_found", "_shown")
 
     def __init__(
-        self, program: Program, found: Mapping[tuple[str, ...], Derivative], asked: Request | None = None
+        self,
+        program: Program,
+        found: Mapping[tuple[str, ...], Derivative],
+        asked: Request | None,
+        reader: Reader | None = None,
     ) -> None:
-        super().__init__(program, asked)
+        super().__init__(program, asked, reader)
         self._found: dict[str | tuple[str, ...], Derivative] = {
             names[0] if len(names) == 1 else names: one for names, one in found.items()
         }
@@ -361,6 +366,5 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         if self.asked is not None:
             return _again, (self.asked,)
-        from einsumdiff.reading import read
-
-        return read, (str(self),)
+        assert self._reader is not None
+        return self._reader, (str(self),)

@@ -13,17 +13,20 @@ from einsumdiff.program import Program
 from einsumdiff.request import Request
 
 Function = Callable[..., Any]
+Reader = Callable[[str], Any]
 
 
 class Compiled:
     """A function of a program's inputs: its checks, its source, and the loaded function, made once."""
 
-    __slots__ = ("_functions", "_lock", "_program", "_sources", "asked")
+    __slots__ = ("_functions", "_lock", "_program", "_reader", "_sources", "asked")
     _program: Program
     asked: Request | None
 
-    def __init__(self, program: Program, asked: Request | None) -> None:
-        self._program, self.asked = program, asked
+    def __init__(self, program: Program, asked: Request | None, reader: Reader | None = None) -> None:
+        # a derivative is derived again from what was asked; one that was read has a reader instead
+        assert asked is not None or reader is not None
+        self._program, self.asked, self._reader = program, asked, reader
         self._sources: dict[bool, str] = {}
         self._functions: dict[bool, tuple[Function, Arguments]] = {}
         self._lock = threading.Lock()

@@ -48,11 +48,11 @@ def read(text: str) -> Any:
     found = {}
     for partial in formula.partials:
         program, jacobian = _build(text, formula.statements, partial)
-        found[tuple(array.name for array in jacobian.wrt)] = Derivative(program, jacobian)
+        found[tuple(array.name for array in jacobian.wrt)] = Derivative(program, jacobian, None, read)
     if len(found) == 1:
         return next(iter(found.values()))
     program = next(iter(found.values()))._program
-    return Derivatives(program, found)
+    return Derivatives(program, found, None, read)
 
 
 def _build(
