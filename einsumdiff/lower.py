@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Protocol
 
 from einsumdiff import plan
-from einsumdiff.contract import volume
 from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
@@ -37,7 +36,7 @@ from einsumdiff.nodes import (
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products
 from einsumdiff.program import Program, live
-from einsumdiff.sizes import AnySize, Size, names, symbol
+from einsumdiff.sizes import AnySize, Size, assumed, names, subtracted, symbol
 from einsumdiff.terms import injective, known_labels
 
 MOST_INLINE = 9
@@ -46,6 +45,10 @@ MOST_INLINE = 9
 
 MOST_ADDED = 50
 """A sum of more summands is written in several statements."""
+
+
+SMALL = 5
+"""What a size that is subtracted from others (a kernel's) is assumed to be."""
 
 
 class Result(Protocol):
@@ -96,9 +99,12 @@ class _Lowering:
         self.taken = {i.name for i in program.inputs} | set(program.builder.taken) | {"np", "special"}
         self.taken |= {size for i in program.inputs for s in i.shape for size in names(s)}
         self.weights: dict[Expr, int] = {}
+        self.small: dict[str, int] = {}
         self.last: dict[str, int] = {}  # the number of the last generated name for each hint
 
     def run(self, results: Sequence[Result], value: bool) -> Plan:
+        sizes = [size for d in self.program.definitions for size in d.shape]
+        self.small = {name: SMALL for size in sizes for name in subtracted(size)}
         roots: list[Array] = [self.program.output] if value else []
         for result in results:
             roots += _read(result.terms)
@@ -320,11 +326,10 @@ class _Lowering:
         value = self.products.product(term.product, trusted=True)
         return [plan.Write(name, term.axes, shape, value, term.labels, False, True)]
 
-    @staticmethod
-    def _loop_label(term: Term) -> Label | None:
-        """The smallest label that its place does not determine."""
+    def _loop_label(self, term: Term) -> Label | None:
+        """The smallest label that its place does not determine; a size that is subtracted is small."""
         unknown = [n for n in term.labels if n not in known_labels(term.axes)]
-        return min(unknown, key=lambda n: volume([n]), default=None)
+        return min(unknown, key=lambda n: assumed(n.size, self.small), default=None)
 
     # -- results ------------------------------------------------------------------------------------------
 

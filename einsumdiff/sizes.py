@@ -246,6 +246,18 @@ def assumed(size: AnySize, sizes: Mapping[str, int], default: int = 100) -> floa
     return max(1.0, total)
 
 
+def subtracted(size: AnySize) -> set[str]:
+    """The names that are subtracted in a size: `k` of `n - k + 1`, the width of a kernel say."""
+    found: set[str] = set()
+    for monomial, c in _items(size):
+        for atom in monomial:
+            if isinstance(atom, Floor):
+                found |= subtracted(atom.numerator)
+            elif c < 0:
+                found.add(atom)
+    return found
+
+
 def as_fraction(number: int | Fraction) -> int | Fraction:
     """An `int` where the fraction is whole."""
     return number.numerator if isinstance(number, Fraction) and number.denominator == 1 else number
