@@ -111,9 +111,14 @@ class _Lowering:
         definitions = live(roots)
         self.taken |= {d.name for d in definitions if d.named}
         uses = self._uses(definitions, results)
-        for array in (*self.program.inputs, *definitions):
-            if isinstance(array, Input) or (isinstance(array, Definition) and array.named):
-                self.products.names[array] = array.name
+        for one in self.program.inputs:
+            self.products.names[one] = one.name
+        used = {one.name for one in self.program.inputs}
+        for definition in reversed(definitions):
+            if definition.named:  # of a name that was assigned twice, the last has it
+                again = definition.name in used
+                self.products.names[definition] = self._fresh(definition.name) if again else definition.name
+                used.add(definition.name)
         for definition in definitions:
             self._define(definition, uses, keep=value and definition is self.program.output)
         returns = []

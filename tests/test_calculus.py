@@ -169,7 +169,15 @@ def neighbours(b, a):
     return b.define(b.multiply(b.sum(b.call("exp", [pairs]), [i]), b.sum(at(a["x"], [bare(j)]), [j])), "y")
 
 
+def assigned_twice(b, a):
+    h = read(b.define(b.call("tanh", [matmul(b, read(a["X"]), read(a["x"]))]), "h"))
+    h = read(b.define(b.multiply(h, h), "h"))
+    rows = Value((h.axes[0], Label(1)), h.products)
+    return b.define(b.add([b.sum(h, h.axes), b.multiply(rows, read(a["x"]))]), "y")
+
+
 CASES = {
+    "a name assigned twice": (assigned_twice, {"X": (m, n), "x": (n,)}),
     "products of neighbours": (neighbours, {"x": (n,)}),
     "the trace of a cube": (trace_of_a_cube, {"X": (n, n)}),
     "a broadcast scalar": (broadcast_scalar, {"s": (), "x": (n,)}),
