@@ -47,6 +47,9 @@ MOST_ADDED = 50
 """A sum of more summands is written in several statements."""
 
 
+MODULES = ("np", "special")
+"""What generated source imports."""
+
 SMALL = 5
 """What a size that is subtracted from others (a kernel's) is assumed to be."""
 
@@ -78,7 +81,7 @@ def lower(
     Unsupported : where a size that is needed is the size of no input's axis.
     NameFault : where an input has the name of a module that the source imports.
     """
-    for module in ("np", "special"):
+    for module in MODULES:
         if any(array.name == module for array in program.inputs):
             raise NameFault(
                 f"{module} is a module in generated source",
@@ -96,7 +99,7 @@ class _Lowering:
         self.program, self.name = program, name
         self.statements: list[plan.Statement] = []
         self.products = Products()
-        self.taken = {i.name for i in program.inputs} | set(program.builder.taken) | {"np", "special"}
+        self.taken = {i.name for i in program.inputs} | set(program.builder.taken) | set(MODULES)
         self.taken |= {size for i in program.inputs for s in i.shape for size in names(s)}
         self.weights: dict[Expr, int] = {}
         self.small: dict[str, int] = {}
@@ -113,9 +116,9 @@ class _Lowering:
         uses = self._uses(definitions, results)
         for one in self.program.inputs:
             self.products.names[one] = one.name
-        used = {one.name for one in self.program.inputs}
+        used = {one.name for one in self.program.inputs} | set(MODULES)
         for definition in reversed(definitions):
-            if definition.named:  # of a name that was assigned twice, the last has it
+            if definition.named:  # of a name that was assigned twice, the last has it; a module keeps its own
                 again = definition.name in used
                 self.products.names[definition] = self._fresh(definition.name) if again else definition.name
                 used.add(definition.name)

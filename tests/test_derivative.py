@@ -286,3 +286,9 @@ def test_several_derivatives_cannot_be_derived_at_once():
 def test_a_name_that_is_nowhere_is_an_error_for_derivatives_too():
     with pytest.raises(NameFault, match="nowhere"):
         derive(derive(NET, "W"), "Q")
+
+
+@pytest.mark.parametrize("name", ["special", "np1", "result", "dtype", "t1", "k1"])
+def test_a_definition_may_have_a_name_that_generated_source_uses(name):
+    text = f"{name} = gamma(x*x + 1)\ny = sum({name}*relu(x))"
+    assert derive(text, "x").check() < 1e-7
