@@ -146,7 +146,7 @@ def _slope(program: Program, jacobian: Jacobian) -> Slope:
         value_shape = np.shape(function(*[full[name] for name in inputs]))
         if not columns:
             return np.zeros((*value_shape, *point.shape))
-        return np.stack(columns, axis=-1).reshape(*value_shape, *point.shape)
+        return np.stack(columns, axis=-1).reshape((*value_shape, *point.shape))
 
     return slope
 

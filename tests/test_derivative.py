@@ -292,3 +292,7 @@ def test_a_name_that_is_nowhere_is_an_error_for_derivatives_too():
 def test_a_definition_may_have_a_name_that_generated_source_uses(name):
     text = f"{name} = gamma(x*x + 1)\ny = sum({name}*relu(x))"
     assert derive(text, "x").check() < 1e-7
+
+
+def test_the_derivative_of_a_number_in_a_number_can_be_checked():
+    assert derive("y = tanh(s)*s", "s", shapes={"s": ""}).check() < 1e-7
