@@ -360,13 +360,16 @@ class Builder:
         return Value(kept, self.body_value(body).products)
 
     def masked(self, condition: Value, a: Value, b: Value) -> Value:
-        """`where(condition, a, b)`: masks on both, so that what is not chosen cannot harm (0*inf is 0)."""
+        """`where(condition, a, b)`: masks on both, so that what is not chosen cannot harm (0*inf is 0).
+
+        A branch that is a sum is defined, as in any product.
+        """
         axes, (c, x, y) = broadcast([condition, a, b])
         entry = self.entry(Value(axes, c))
         products = []
         for part, holds in ((x, True), (y, False)):
-            for p in part:
-                products.append(multiply(p, Product(1, (Mask(entry.array, entry.forms, holds),))))
+            chosen = self.factor(Value(axes, part))
+            products.append(multiply(chosen, Product(1, (Mask(entry.array, entry.forms, holds),))))
         return Value(axes, tuple(p for p in products if p.factors))
 
     def _rewritten(self, value: Value) -> Value:
