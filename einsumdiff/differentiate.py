@@ -16,7 +16,7 @@ from einsumdiff.nodes import Array, Definition, Entry, Mask, Term, body_arrays
 from einsumdiff.partials import of_term, partials
 from einsumdiff.program import Builder, Program, live
 from einsumdiff.sizes import AnySize, assumed
-from einsumdiff.terms import compose, fold, identity
+from einsumdiff.terms import compose, fold, identity, simplified
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,11 @@ def _accumulate(
         backward, cost = _reverse(graph, base.shape, seeds, wrt)
         forward, other = _forward(graph, base.shape, seeds, wrt)
         found = forward if other < cost else backward
-    return [
-        Jacobian(base.output, (*base.wrt, x), tuple(collect(found[x])), base.shape + x.shape) for x in wrt
-    ]
+    jacobians = []
+    for x in wrt:
+        terms = collect(s for t in found[x] for s in simplified(t, program.builder))
+        jacobians.append(Jacobian(base.output, (*base.wrt, x), tuple(terms), base.shape + x.shape))
+    return jacobians
 
 
 def _cost(term: Term) -> float:

@@ -263,7 +263,7 @@ class Builder:
                 return Value(axes, tuple(p.times(one[0].coefficient) for p in other))
         x = self.factor(Value(axes, left))
         y = self.factor(Value(axes, right))
-        return self._rewritten(Value(axes, of_product(multiply(x, y)).products))
+        return self.rewritten(Value(axes, of_product(multiply(x, y)).products))
 
     def power(self, base: Value, exponent: int | Fraction) -> Value:
         """`base**exponent`, elementwise, for an exact exponent."""
@@ -293,7 +293,7 @@ class Builder:
                     factors.append(Extent(size, power * exponent))
                 case _:
                     factors.append(f)
-        return self._rewritten(Value(base.axes, (product(coefficient, factors),)))
+        return self.rewritten(Value(base.axes, (product(coefficient, factors),)))
 
     def _defined(self, value: Value) -> Entry:
         labels = tuple(label for label in value.axes if any(label in p.free for p in value.products))
@@ -372,7 +372,7 @@ class Builder:
             products.append(multiply(chosen, Product(1, (Mask(entry.array, entry.forms, holds),))))
         return Value(axes, tuple(p for p in products if p.factors))
 
-    def _rewritten(self, value: Value) -> Value:
+    def rewritten(self, value: Value) -> Value:
         """The value after the identities for products (`exp(x)/sum(exp(x))`)."""
         if self.rewrite is None or len(value.products) != 1:
             return value

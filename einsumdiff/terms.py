@@ -27,7 +27,7 @@ from einsumdiff.nodes import (
     product,
     substitute_factor,
 )
-from einsumdiff.program import MOST_FACTORS, Builder
+from einsumdiff.program import MOST_FACTORS, Builder, Value
 from einsumdiff.sizes import AnySize, assumed
 from einsumdiff.solve import join
 
@@ -178,6 +178,12 @@ def _range(form: Form) -> tuple[AnySize, AnySize]:
 # ------------------------------------------------------------------------------------------------ folding
 
 
+def simplified(term: Term, builder: Builder) -> list[Term]:
+    """The term with the identities for products applied to its core."""
+    core = builder.rewritten(Value((), (term.product,)))
+    return [Term(term.axes, one) for one in core.products]
+
+
 def fold(terms: Iterable[Term], shape: Sequence[AnySize], builder: Builder, consumers: int) -> list[Term]:
     """The same sum with one term a pattern, ready to be composed with `consumers` others.
 
@@ -185,7 +191,8 @@ def fold(terms: Iterable[Term], shape: Sequence[AnySize], builder: Builder, cons
     never multiplied out. Outer products, larger than what they are made of, stay unmultiplied.
     """
     groups: dict[object, list[Term]] = {}
-    for term in collect(normalise(t, shape, builder) for t in terms):
+    simple = (s for t in terms for s in simplified(t, builder))
+    for term in collect(normalise(t, shape, builder) for t in simple):
         colour = colours(term.axes, Product(1))
         sizes = tuple(label.size for label in colour)
         groups.setdefault((tuple(form_key(f, colour) for f in term.axes), sizes), []).append(term)
