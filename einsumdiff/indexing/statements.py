@@ -77,6 +77,9 @@ class Statements:
                 raise Unsupported(
                     f"the property {word} is not known", statement.span, f"known is {', '.join(PROPERTIES)}"
                 )
+            self.notes.append(
+                f"{statement.name.name} is {word}: not used yet, its entries count as independent"
+            )
         shape = tuple(declared_size(size) for size in statement.sizes)
         for size in shape:
             if isinstance(size, int) and size < 0:
