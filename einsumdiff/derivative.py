@@ -192,7 +192,7 @@ class Derivative(Compiled):
 
         return structure(self._jacobian.terms, axis_letters(self._program, self._jacobian))
 
-    def __call__(self, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
+    def __call__(self, /, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
         """The derivative at these arrays, an array of its own.
 
         Parameters are all inputs of the program, by position or by name. One that is neither read nor
@@ -203,7 +203,7 @@ class Derivative(Compiled):
         result: np.ndarray[Any, Any] = np.asarray(self._call(False, args, kwargs))
         return result
 
-    def check(self, **arrays: object) -> float:
+    def check(self, /, **arrays: object) -> float:
         """The largest error against central differences, relative to the largest entry.
 
         At these arrays, or at random ones whose sizes are all different.
@@ -336,14 +336,14 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
     def __len__(self) -> int:
         return len(self._found)
 
-    def __call__(self, *args: object, **kwargs: object) -> dict[Any, np.ndarray[Any, Any]]:
+    def __call__(self, /, *args: object, **kwargs: object) -> dict[Any, np.ndarray[Any, Any]]:
         """All derivatives at these arrays, by the keys of the mapping."""
         import numpy as np
 
         results: dict[Any, Any] = self._call(False, args, kwargs)
         return {key: np.asarray(one) for key, one in results.items()}
 
-    def check(self, **arrays: object) -> float:
+    def check(self, /, **arrays: object) -> float:
         """The largest of the errors of all, see `Derivative.check`."""
         return max(one.check(**arrays) for one in self._found.values())
 

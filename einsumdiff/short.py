@@ -48,7 +48,7 @@ class ValueAndDerivative:
 
     derivative: Derivative | Derivatives
 
-    def __call__(self, *args: object, **kwargs: object) -> tuple[Any, Any]:
+    def __call__(self, /, *args: object, **kwargs: object) -> tuple[Any, Any]:
         import numpy as np
 
         value, found = self.derivative._call(True, args, kwargs)

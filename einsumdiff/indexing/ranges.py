@@ -98,14 +98,13 @@ class Ranges:
         """A number in brackets; a negative one counts from the end."""
         if isinstance(form.constant, int) and form.constant < 0:
             form.constant = size + form.constant
-        if not nonnegative(form.constant) or (
-            isinstance(size, int) and not nonnegative(size - 1 - form.constant)
-        ):
+        if not nonnegative(form.constant) or not nonnegative(size - 1 - form.constant):
+            known = isinstance(size, int)
             raise IndexFault(
-                f"{form.span.source} is out of bounds: axis {axis} of {access.base.span.source} has size "
-                f"{self._name(size)}",
+                f"{form.span.source} {'is' if known else 'may be'} out of bounds: axis {axis} of "
+                f"{access.base.span.source} has size {self._name(size)}",
                 form.span,
-                "counting starts at 0",
+                "counting starts at 0" if known else "give the size as a number, shapes= or a declaration",
             )
 
     def _in_bounds_at_zero(self, form: Affine, access: Access) -> None:

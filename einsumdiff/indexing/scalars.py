@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from einsumdiff.errors import Unsupported, ValueFault
 from einsumdiff.language import tree
 from einsumdiff.language.table import Definition as Meaning
 from einsumdiff.language.table import Function, load_table
-from einsumdiff.nodes import Number, add_numbers
+from einsumdiff.nodes import Call, Entry, Number, add_numbers
+from einsumdiff.nodes import Definition as Defined
 from einsumdiff.program import Builder, Value, number
 from einsumdiff.sizes import as_fraction
 
@@ -89,13 +91,23 @@ def exact(value: Value) -> int | Fraction | None:
     return constant
 
 
+LOGICAL = ("&", "|")
+
+MOST_BITS = 1000
+"""A power of whole numbers is folded up to so many bits: the largest float has 1024."""
+
+
 def power(base: Value, exponent: Value, builder: Builder) -> Value:
     """`base**exponent`: a power of the algebra for an exact exponent, else the row `power`."""
     constant = exact(exponent)
     if constant is None:
         return elementwise("power", [base, exponent], builder)
     whole = base.number
-    if isinstance(whole, int) and isinstance(constant, int) and (constant >= 0 or whole != 0):
+    if whole == 0 and constant < 0:
+        raise ValueFault("a division by zero", hint="0 has no negative power")
+    if isinstance(whole, int) and abs(whole) > 1 and whole.bit_length() * abs(float(constant)) > MOST_BITS:
+        raise ValueFault(f"{whole}**{constant} is too large", hint="write it as a float, 1e300 at most")
+    if isinstance(whole, int) and isinstance(constant, int):
         return number(as_fraction(Fraction(whole) ** constant))
     return builder.power(base, constant)
 
@@ -118,7 +130,21 @@ def binary(op: str, a: Value, b: Value, builder: Builder) -> Value:
     known = ARITHMETIC.get(op)
     if known is not None:
         return known(a, b, builder)
+    if op in LOGICAL:
+        _logical(op, a)
+        _logical(op, b)
     return elementwise(load_table().operators[op], [a, b], builder)
+
+
+def _logical(op: str, value: Value) -> None:
+    """`& | ~` are for comparisons: of numbers they would be something else, with derivative 0."""
+    only = value.products[0].factors if len(value.products) == 1 else ()
+    entry = only[0] if len(only) == 1 else None
+    array = entry.array if isinstance(entry, Entry) else None
+    body = array.body if isinstance(array, Defined) else None
+    row = load_table()[body.function] if isinstance(body, Call) else None
+    if not isinstance(row, Function) or not row.boolean:
+        raise Unsupported(f"{op} is for comparisons", hint="write (x > 0) & (z > 0), ~(x > 0)")
 
 
 def unary(op: str, a: Value, builder: Builder) -> Value:
@@ -127,6 +153,7 @@ def unary(op: str, a: Value, builder: Builder) -> Value:
         return a
     if op == "-":
         return builder.scale(a, -1)
+    _logical(op, a)
     return elementwise(load_table().operators[op], [a], builder)
 
 

@@ -70,8 +70,11 @@ def matrix_transpose(asked: Asked) -> Meaning:
 
 def swapaxes(asked: Asked) -> Meaning:
     node = asked.operand("x")
-    i, j = (asked.axis(asked.static(name), node, name) for name in ("axis1", "axis2"))
-    order = list(range(node.rank))
+    typed = [asked.static(name) for name in ("axis1", "axis2")]
+    least = max((k + 1 if k >= 0 else -k for k in typed if isinstance(k, int)), default=0)
+    asked.at_least(node, least)
+    i, j = (asked.axis(k, node, name) for k, name in zip(typed, ("axis1", "axis2"), strict=True))
+    order = list(range(max(node.rank, least)))
     order[i], order[j] = order[j], order[i]
     return _moved(asked, order)
 

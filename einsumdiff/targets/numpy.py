@@ -162,13 +162,11 @@ class _Writer(Views):
         constant = _constant(value)
         if ordered.axes == labels and len(labels) == len(axes):
             if constant and own:
-                self.typed = True
-                return f"{self.dtype}.type({ordered.text})"
+                return self._constant(value, f"{self.dtype}.type(", ")")
             return f"np.array({ordered.text})" if own and _shares(value) else ordered.text
         shape = self.shape([1 if label is None else label.size for label in axes])
         if constant:
-            self.typed = True
-            return f"np.full({shape}, {ordered.text}, {self.dtype})"
+            return self._constant(value, f"np.full({shape}, ", f", {self.dtype})")
         if ordered.axes == labels:
             text_ = f"{ordered.within(ATOM)}.reshape({shape})"
             return f"np.array({text_})" if own and _shares(value) else text_
@@ -178,6 +176,15 @@ class _Writer(Views):
             spread = Text(f"{ordered.within(ATOM)}.reshape({self.shape(kept)})", labels)
         text_ = f"np.broadcast_to({spread.text}, {shape})"
         return f"{text_}.copy()" if own else text_
+
+    def _constant(self, value: Expr, before: str, after: str) -> str:
+        """A constant array; it is divided as an array, so that a size of 0 divides nothing."""
+        self.typed = True
+        below = []
+        while isinstance(value, plan.Divide):
+            below.append(self.emit(value.right, ()).within(POWER))
+            value = value.left
+        return "/".join([f"{before}{self.emit(value, ()).text}{after}", *below[::-1]])
 
     def _written(self, write: plan.Write) -> str:
         text = self.emit(write.value, write.labels)
