@@ -198,3 +198,23 @@ def test_an_output_that_there_is_not():
 def test_a_property_that_is_not_used_yet_is_said_to_be_so():
     text = "S: (n, n) symmetric\ny = x @ S @ x"
     assert "S is symmetric: not used yet, its entries count as independent" in program(text).notes
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("~x", "~ is for comparisons"),
+        ("x & z", "& is for comparisons"),
+        ("x/0", "a division by zero"),
+        ("10**10**10*x", "is too large"),
+        ("y[i] = x[5]*z[i]", "5 may be out of bounds"),
+    ],
+)
+def test_what_has_no_good_meaning_is_refused(text, what):
+    with pytest.raises(EinsumDiffError, match=what):
+        program(text)
+
+
+def test_a_permutation_forces_the_rank_that_it_needs():
+    for text in ("swapaxes(x, 0, 2)", "transpose(x, (1, 0, 2))"):
+        assert len(program(text).output.shape) == 3

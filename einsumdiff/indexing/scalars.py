@@ -73,6 +73,8 @@ def add(values: Sequence[Value], builder: Builder) -> Value:
 
 def divide(a: Value, b: Value, builder: Builder) -> Value:
     """`a/b`; exact for whole numbers and fractions."""
+    if b.number == 0:
+        raise ValueFault("a division by zero", hint="no number is its value")
     x, y = a.number, b.number
     if x is not None and y is not None and y != 0:
         if isinstance(x, float) or isinstance(y, float):
@@ -91,7 +93,7 @@ def exact(value: Value) -> int | Fraction | None:
     return constant
 
 
-LOGICAL = ("&", "|")
+LOGICAL = ("&", "|", "~")
 
 MOST_BITS = 1000
 """A power of whole numbers is folded up to so many bits: the largest float has 1024."""
@@ -130,9 +132,6 @@ def binary(op: str, a: Value, b: Value, builder: Builder) -> Value:
     known = ARITHMETIC.get(op)
     if known is not None:
         return known(a, b, builder)
-    if op in LOGICAL:
-        _logical(op, a)
-        _logical(op, b)
     return elementwise(load_table().operators[op], [a, b], builder)
 
 
@@ -144,7 +143,7 @@ def _logical(op: str, value: Value) -> None:
     body = array.body if isinstance(array, Defined) else None
     row = load_table()[body.function] if isinstance(body, Call) else None
     if not isinstance(row, Function) or not row.boolean:
-        raise Unsupported(f"{op} is for comparisons", hint="write (x > 0) & (z > 0), ~(x > 0)")
+        raise Unsupported(f"{op} is for comparisons", hint="write (x > 0) & (z > 0), or x != 0 for x")
 
 
 def unary(op: str, a: Value, builder: Builder) -> Value:
@@ -153,7 +152,6 @@ def unary(op: str, a: Value, builder: Builder) -> Value:
         return a
     if op == "-":
         return builder.scale(a, -1)
-    _logical(op, a)
     return elementwise(load_table().operators[op], [a], builder)
 
 
@@ -165,6 +163,9 @@ def elementwise(name: str, values: Sequence[Value], builder: Builder) -> Value:
     row = load_table()[name]
     match row:
         case Function():
+            if row.operator in LOGICAL:
+                for value in values:
+                    _logical(row.operator, value)
             if len(values) < len(row.parameters):
                 values = [*values, *_defaults(row, len(values), builder)]
             if row.mask:

@@ -38,7 +38,7 @@ def of_form(node: Operate, need: Need) -> Meaning:
 
 def _moved(asked: Asked, order: Sequence[int]) -> Meaning:
     node = asked.operand("x")
-    own = letters(node.rank)
+    own = letters(max(node.rank, len(order)))  # a rank that is asked for is there in the next round
     return product(asked.span, [("x", node, own)], [own[k] for k in order])
 
 
@@ -52,7 +52,7 @@ def transpose(asked: Asked) -> Meaning:
     axes = asked.whole(value, "axes")
     asked.at_least(node, len(axes))
     order = [asked.axis(axis, node, "axes") for axis in axes]
-    if sorted(order) != list(range(node.rank)):
+    if sorted(order) != list(range(max(node.rank, len(axes)))):
         raise RankFault(
             f"axes {axes} do not name each of the {axes_in_words(node.rank)} of {node.span.source} once",
             asked.span_of("axes"),
