@@ -277,6 +277,8 @@ def _match_quotient(pattern: tree.Tree, one: Product) -> Iterator[tuple[_Match, 
             continue
         left = factor.power + 1
         for numerator in others:
+            if one.bound:  # the sum must not close before what replaces the factor is in it
+                continue
             trial = _match_numerator(above, numerator, matched)
             if trial is not None:
                 rest: tuple[Factor, ...] = tuple(f for f in others if f is not numerator)
