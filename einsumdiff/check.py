@@ -154,32 +154,25 @@ def _slope(program: Program, jacobian: Jacobian) -> Slope:
 def _before(program: Program, jacobian: Jacobian) -> tuple[Callable[..., Any], list[str]]:
     """The function whose slope the derivative is, and the names of its parameters.
 
-    A wrt that is a definition becomes a parameter of it, after the others.
+    A last wrt that is a definition becomes a parameter of it, after the others.
     """
-    held = [array for array in dict.fromkeys(jacobian.wrt) if isinstance(array, Definition)]
-    wrt: list[Array] = list(jacobian.wrt[:-1])
-    builder = Builder(rewrite=program.builder.rewrite)
-    builder.known.update(program.builder.known)
-    builder.taken |= program.builder.taken
-    inputs = program.inputs
-    if held:
-        fresh: dict[Array, Array] = {array: Input(array.name, array.shape) for array in held}
-        own: dict[str, Array] = {one.name: one for one in program.inputs}
-        own.update(program.builder.constants)
-        copier = Copier(own, None, fresh)
-        output = copier.array(program.output).array
-        assert isinstance(output, Definition)
-        names_ = {new.name for new in fresh.values()}
-        inputs = tuple(one for one in inputs if one.name not in names_)
-        inputs += tuple(new for new in fresh.values() if isinstance(new, Input))
-        program = replace(program, inputs=inputs, output=output, builder=Builder(rewrite=builder.rewrite))
-        wrt = [fresh.get(array, array) for array in wrt]
-    else:
-        program = replace(program, builder=builder)
+    builder = program.builder
+    program = replace(program, builder=Builder(dict(builder.known), set(builder.taken), builder.rewrite))
     base: Jacobian | None = None
-    for array in wrt:
+    for array in jacobian.wrt[:-1]:
         found = differentiate(program, [array]) if base is None else further(program, base, [array])
         base = found[0]
+    last, inputs = jacobian.wrt[-1], program.inputs
+    if isinstance(last, Definition):
+        held = Input(last.name, last.shape)
+        inputs = (*(one for one in inputs if one.name != held.name), held)
+        own: dict[str, Array] = {one.name: one for one in program.inputs}
+        copier = Copier(own | program.builder.constants, None, {last: held})
+        output = copier.array(program.output).array
+        assert isinstance(output, Definition)
+        if base is not None:
+            base = replace(base, output=output, terms=tuple(copier.term(term) for term in base.terms))
+        program = replace(program, inputs=inputs, output=output)
     return _function(program, base), [one.name for one in inputs]
 
 

@@ -62,17 +62,14 @@ def term_arrays(terms: Iterable[Term]) -> list[Array]:
 
 
 class _Graph:
-    """The definitions between the seeds and the wrt, with their local partials.
-
-    A wrt is an input of the graph even where it is a definition of the program.
-    """
+    """The definitions between the seeds and the wrt, with their local partials."""
 
     def __init__(self, roots: Iterable[Array], wrt: Sequence[Array], builder: Builder) -> None:
         self.builder = builder
         self.order: list[Definition] = []
         relevant: set[Array] = set(wrt)
         for definition in live(roots):
-            if definition not in relevant and any(a in relevant for a in body_arrays(definition.body)):
+            if any(a in relevant for a in body_arrays(definition.body)):
                 relevant.add(definition)
                 self.order.append(definition)
         self.relevant = relevant
@@ -116,21 +113,27 @@ def _cost(term: Term) -> float:
 def _reverse(
     graph: _Graph, shape: tuple[AnySize, ...], seeds: dict[Array, list[Term]], wrt: Sequence[Array]
 ) -> tuple[dict[Array, list[Term]], float]:
-    """d(output)/d(definition) for every definition from the output back."""
+    """d(output)/d(definition) for every definition from the output back.
+
+    A wrt that is a definition is an input for its own derivative only: the others go on through it.
+    """
     adjoints = {array: list(terms) for array, terms in seeds.items() if array in graph.relevant}
+    found: dict[Array, list[Term]] = {}
     split, cost = len(shape), 0.0
     for definition in reversed(graph.order):
         if definition not in adjoints:
             continue
         local = graph.partials(definition)
         terms = fold(adjoints.pop(definition), shape + definition.shape, graph.builder, len(local))
+        if definition in wrt:
+            found[definition] = terms
         for array, partial in local:
             into = adjoints.setdefault(array, [])
             for term in terms:
                 joined = compose(term, split, partial, definition.shape)
                 cost += sum(map(_cost, joined))
                 into += joined
-    return {x: adjoints.get(x, []) for x in wrt}, cost
+    return {x: found.get(x) or adjoints.get(x, []) for x in wrt}, cost
 
 
 def _forward(
@@ -146,6 +149,8 @@ def _forward(
     for x in wrt:
         tangents: dict[Array, list[Term]] = {x: [identity(x.shape)]}
         for definition in graph.order:
+            if definition is x:
+                continue
             terms: list[Term] = []
             for array, partial in graph.partials(definition):
                 for tangent in tangents.get(array, ()):

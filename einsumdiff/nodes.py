@@ -181,16 +181,20 @@ class Constant(Array):
 class Definition(Array):
     """An array defined by a body. Order of `serial` is an order of evaluation.
 
-    `named` tells whether the user gave the name; a generated definition may be printed in place.
+    `named` tells whether the user gave the name; a generated definition may be printed in place. One
+    that is `opaque` is a wrt: what it is made of is no business of those who read it.
     """
 
-    __slots__ = ("body", "named")
+    __slots__ = ("body", "named", "opaque")
     body: Body
     named: bool
+    opaque: bool
 
-    def __init__(self, name: str, shape: tuple[AnySize, ...], body: Body, named: bool = False) -> None:
+    def __init__(
+        self, name: str, shape: tuple[AnySize, ...], body: Body, named: bool = False, opaque: bool = False
+    ) -> None:
         super().__init__(name, shape)
-        self.body, self.named = body, named
+        self.body, self.named, self.opaque = body, named, opaque
 
 
 # --------------------------------------------------------------------------------- factors and products

@@ -177,7 +177,7 @@ class Builder:
         """The definition with that body: one that exists, or a new one.
 
         A `name` is the user's. With `force` the definition is new even if an equal one exists, and
-        nothing will be merged into it (a wrt that names a definition).
+        nothing will be merged into it, nor seen through it (a wrt that names a definition).
         """
         key = None if force else body_key(body, shape)
         found = self.known.get(key) if key is not None else None
@@ -185,7 +185,7 @@ class Builder:
             if name is None:
                 found = Definition("", shape, body)  # named when printed
             else:
-                found = Definition(name, shape, body, named=True)
+                found = Definition(name, shape, body, named=True, opaque=force)
             if key is not None:
                 self.known[key] = found
         elif name is not None and not found.named:

@@ -18,12 +18,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 from itertools import permutations
+from typing import TypeGuard
 
 from einsumdiff.canonical import term_key
 from einsumdiff.indexing.expand import instantiate
 from einsumdiff.language import tree
 from einsumdiff.language.table import load_table
 from einsumdiff.nodes import (
+    Array,
     Body,
     Call,
     Definition,
@@ -65,15 +67,20 @@ def rewrite(builder: Builder, body: Body) -> Value | None:
                     return _build(right, found, builder)
         case Sum((Term(_, one),)) if len(one.factors) > 1 and (pair := _match_pair(one)) is not None:
             right, matched, rest = pair
-            return builder.multiply(Value((), (rest,)), _build(right, matched, builder))
+            return _joined(rest, _build(right, matched, builder), one.bound, builder)
         case Sum((Term(_, one),)) if _may_be_quotient(one):
             for left, right in _identities()["/"]:
                 for found, rest, power in _match_quotient(left, one):
                     value = _build(right, found, builder)
                     if power != 1:
                         value = builder.power(value, power)
-                    return builder.multiply(Value((), (rest,)), value)
+                    return _joined(rest, value, one.bound, builder)
     return None
+
+
+def _joined(rest: Product, value: Value, bound: tuple[Label, ...], builder: Builder) -> Value:
+    """The other factors times what replaces some; the sum closes after both, so its labels are open."""
+    return builder.sum(builder.multiply(Value((), (rest,)), value), bound)
 
 
 @cache
@@ -107,7 +114,7 @@ def _may_be_quotient(one: Product) -> bool:
 def unfold(entry: Entry) -> Products | None:
     """The products that a plain entry of a sum stands for, over the labels of its forms."""
     array = entry.array
-    if entry.power != 1 or not isinstance(array, Definition) or not isinstance(array.body, Sum):
+    if entry.power != 1 or not _seen_through(array) or not isinstance(array.body, Sum):
         return None
     products = []
     for term in array.body.terms:
@@ -121,6 +128,11 @@ def unfold(entry: Entry) -> Products | None:
             values[label] = form
         products.append(term.product.substitute(values))
     return tuple(products)
+
+
+def _seen_through(array: Array) -> TypeGuard[Definition]:
+    """A definition that is a wrt is an input to whoever reads it."""
+    return isinstance(array, Definition) and not array.opaque
 
 
 def _single(products: Products) -> Entry | None:
@@ -157,7 +169,7 @@ def _match(pattern: tree.Tree, products: Products, found: _Match) -> _Match | No
             return _match(operand, tuple(p.times(-1) for p in _plain(products)), found)
         case tree.Apply():
             entry = _single(products)
-            if entry is None or not isinstance(entry.array, Definition):
+            if entry is None or not _seen_through(entry.array):
                 return None
             body = entry.array.body
             if not isinstance(body, Call) or body.function != pattern.function:
@@ -236,11 +248,11 @@ def _match_terms(parts: list[tuple[tree.Tree, int]], products: Products, found: 
 
 
 def _match_pair(one: Product) -> tuple[tree.Tree, _Match, Product] | None:
-    """An identity for a product of two calls that two factors match, and the product without these."""
+    """An identity for a product of two calls that two factors match, and what is left, as with quotients."""
     calls = {
         f: f.array.body.function
         for f in one.entries
-        if f.power == 1 and isinstance(f.array, Definition) and isinstance(f.array.body, Call)
+        if f.power == 1 and _seen_through(f.array) and isinstance(f.array.body, Call)
     }
     if len(calls) < 2:
         return None
@@ -254,12 +266,13 @@ def _match_pair(one: Product) -> tuple[tree.Tree, _Match, Product] | None:
             found = found and _match(left.right, (Product(1, (g,)),), found)
             if found is not None:
                 rest = [other for other in one.factors if other not in (f, g)]
-                return right, found, product(one.coefficient, rest, one.bound)
+                return right, found, product(one.coefficient, rest)
     return None
 
 
 def _match_quotient(pattern: tree.Tree, one: Product) -> Iterator[tuple[_Match, Product, int]]:
-    """Matches of `above/below` with factors of a product: what matched, what is left, the power.
+    """Matches of `above/below` with factors of a product: what matched, what is left (whose bound labels
+    are open), the power.
 
     `1/below` also matches `below**-2`, as the square of the identity.
     """
@@ -273,17 +286,15 @@ def _match_quotient(pattern: tree.Tree, one: Product) -> Iterator[tuple[_Match, 
             continue
         others = tuple(f for f in one.factors if f is not factor)
         if isinstance(above, tree.Number) and above.value == 1:
-            yield matched, product(one.coefficient, others, one.bound), int(-factor.power)
+            yield matched, product(one.coefficient, others), int(-factor.power)
             continue
         left = factor.power + 1
         for numerator in others:
-            if one.bound:  # the sum must not close before what replaces the factor is in it
-                continue
             trial = _match_numerator(above, numerator, matched)
             if trial is not None:
                 rest: tuple[Factor, ...] = tuple(f for f in others if f is not numerator)
                 rest += (Entry(factor.array, factor.forms, left),) if left else ()
-                yield trial, product(one.coefficient, rest, one.bound), 1
+                yield trial, product(one.coefficient, rest), 1
 
 
 def _match_numerator(above: tree.Tree, factor: Factor, below: _Match) -> _Match | None:

@@ -108,8 +108,6 @@ class _Building:
         for variable in inputs:
             variable.array = Input(variable.name, self._final(variable.shape))
         self.builder.taken.update(self.read.words)
-        if any(line.target is not None and line.target.name in self.wrt for line in self.lines):
-            self.builder.rewrite = None  # an identity would see through the definition that is a wrt
         for line in self.lines:
             self._define(line)
         arrays = {
