@@ -16,7 +16,8 @@ LAYERS = """
     errors  data  sizes  language  language.domains  indexing
     language.tree  nodes  language.faults  request
     canonical  language.rows  language.build  language.layout  solve  contract  structure  unfolding  plan
-    program  indexing.expression  language.build_rows
+    program  language.build_rows
+    indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments
     language.table  indexing.shapes  indicators
     indexing.scalars  products  indexing.ranges  indexing.calls
@@ -25,7 +26,7 @@ LAYERS = """
     indexing.cases  indexing.statements
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
-    indexing.contractions  differentiate
+    indexing.contractions  indexing.slicing  differentiate
     indexing.structural
     indexing.ranks
     indexing.index

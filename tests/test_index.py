@@ -5,7 +5,7 @@ import pytest
 from numeric import assert_close, sample
 from oracle import program, run
 
-from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported, ValueFault
+from einsumdiff.errors import EinsumDiffError, IndexFault, NameFault, Unsupported, ValueFault
 from einsumdiff.indexing.index import build
 from einsumdiff.language.parse import parse
 from einsumdiff.nodes import Definition, Input
@@ -158,11 +158,11 @@ reshape is not known yet
   reshape(x, (2, 3))
   ^^^^^^^
 say it in index notation: Z[i,j] = ..."""),
-    (Unsupported, "x[1:]", """\
-the slice 1: is not known yet
-  x[1:]
+    (IndexFault, "x[:3]", """\
+:3 may be out of bounds of an axis of size n
+  x[:3]
     ^^
-say it in indices: y[i] = x[i + 1]"""),
+give the size as a number, in shapes= or a declaration"""),
     (Unsupported, "x[k[i]]*z[i]", """\
 k[i] in brackets is an array, and gathering is not known yet
   x[k[i]]*z[i]

@@ -7,10 +7,10 @@ find them: `ranks`, `shapes`, `einstein`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from einsumdiff.errors import Span
 from einsumdiff.language.rows import Definition, Form, Function, Operation
@@ -18,6 +18,7 @@ from einsumdiff.sizes import AnySize
 
 if TYPE_CHECKING:
     from einsumdiff.nodes import Array
+    from einsumdiff.program import Builder, Value
 
 
 class Index:
@@ -221,7 +222,7 @@ class Operate(Node):
 
     row: Definition | Form | Operation
     arguments: Arguments
-    meaning: Meaning | None = field(default=None, init=False)
+    meaning: Meaning | Layout | None = field(default=None, init=False)
     sizes: dict[Axis, AnySize] = field(default_factory=dict, init=False)
 
 
@@ -277,6 +278,58 @@ class Meaning:
     equal: tuple[tuple[Axis, Axis], ...] = ()
     rest: Index | None = None
     reads: dict[str, int] = field(default_factory=dict)
+
+
+class Solver(Protocol):
+    """The sizes of a program, while they are found (`sizing.Sizing`)."""
+
+    def size_of(self, node: Node) -> AnySize:
+        """The size that a scalar expression of sizes is."""
+
+    def unify(self, a: AnySize, b: AnySize) -> bool:
+        """Make two sizes one; False where they are apart."""
+
+    def resolve(self, size: AnySize) -> AnySize:
+        """What is known of a size by now."""
+
+    def show(self, shape: Iterable[AnySize]) -> str:
+        """A shape for messages."""
+
+
+class Layout:
+    """An operation that puts entries into other places, which are known once all sizes are.
+
+    Attributes
+    ----------
+    operands : by parameter.
+    rank : of the result.
+    span : of the call.
+    """
+
+    def __init__(self, span: Span, operands: Mapping[str, Node], rank: int) -> None:
+        self.span, self.operands, self.rank = span, operands, rank
+
+    def shape(self, shapes: list[tuple[AnySize, ...]], solver: Solver) -> tuple[AnySize, ...]:
+        """The shape of the result; sizes may still be unknown, and may be made equal."""
+        raise NotImplementedError
+
+    def value(self, values: list[Value], shape: tuple[AnySize, ...], builder: Builder) -> Value:
+        """The result, of that shape. All sizes are final, those that `shape` kept if resolved again."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """`start:stop:step` in NumPy's brackets; a number by itself is a `start` that is `single`.
+
+    The parts are whole numbers, sizes as nodes, or None.
+    """
+
+    start: Static
+    stop: Static
+    step: Static
+    single: bool
+    span: Span
 
 
 class Line:

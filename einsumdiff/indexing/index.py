@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
-from einsumdiff.indexing.expression import Access, AxisSize, Line, Node, Operate, Variable, children
+from einsumdiff.indexing.expression import Access, AxisSize, Layout, Line, Node, Operate, Variable, children
 from einsumdiff.indexing.ranks import Ranks, by_name
 from einsumdiff.indexing.shapes import Sizes, declared, shown
 from einsumdiff.indexing.sizing import Sizing
@@ -177,7 +177,9 @@ class _Building:
                 case Operate():
                     one.sizes = {axis: self.sizes.resolve(size) for axis, size in one.sizes.items()}
                     stack.extend(one.arguments.operands.values())
-                    if one.meaning is not None:
+                    if isinstance(one.meaning, Layout):
+                        one.shape = self._final(one.shape)
+                    elif one.meaning is not None:
                         stack.extend(operand for operand, _ in one.meaning.operands.values())
                 case AxisSize():
                     one.shape = self._final(one.shape)

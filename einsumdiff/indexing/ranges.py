@@ -194,6 +194,8 @@ class Ranges:
                     "declare the shapes",
                 )
         index.size = self.sizes.resolve(least[0])
+        if plain is None and declared is not None and nonnegative(index.size - self.sizes.resolve(declared)):
+            index.size = declared
 
     def _from_sums(self, index: Index) -> bool:
         """The range from accesses whose other letters are known: `X[i+m]` with m known."""

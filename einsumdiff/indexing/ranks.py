@@ -13,6 +13,8 @@ from einsumdiff.errors import RankFault
 from einsumdiff.indexing.expression import (
     Access,
     AxisSize,
+    Cut,
+    Layout,
     Line,
     Node,
     Operate,
@@ -104,7 +106,7 @@ class Ranks:
                     self.of(base)
                 found = of_form(node, self) if isinstance(node.row, Form) else meaning(node, self)
                 node.meaning = found
-                node.rank = len(found.axes)
+                node.rank = found.rank if isinstance(found, Layout) else len(found.axes)
             case _:
                 for base in _bases(node):
                     self.of(base)
@@ -187,6 +189,8 @@ def _bases(node: Node) -> list[Node]:
             stack.extend(one)
         elif isinstance(one, ShapeOf):
             found.append(one.base)
+        elif isinstance(one, Cut):
+            stack += [one.start, one.stop, one.step]
         elif isinstance(one, Node):
             found.append(one)
     return found

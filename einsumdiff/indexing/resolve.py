@@ -26,6 +26,7 @@ from einsumdiff.indexing.expression import (
     Arguments,
     AxisSize,
     Call,
+    Cut,
     Delta,
     Index,
     Node,
@@ -258,12 +259,30 @@ class Reader:
         if letter is not None:
             raise self._mixture(node, letter)
         arguments = Arguments(
-            node.span, node.span.source, node.span, {"x": self.read(base, False)}, {"items": _items(node)}, {}
+            node.span,
+            node.span.source,
+            node.span,
+            {"x": self.read(base, False)},
+            {"items": tuple(self._item(item) for item in node.items)},
+            {},
         )
         whole = Operate(node.span, Form("subscripted", (), (), node.span), arguments)
         if indexed:
             self.names.scalar(whole)
         return whole
+
+    def _item(self, item: tree.Tree) -> Static:
+        """An item of NumPy indexing: None, Ellipsis, or a Cut."""
+        match item:
+            case tree.Constant(value=value) if value is None or value is Ellipsis:
+                return value
+            case tree.Slice(start=start, stop=stop, step=step, span=span):
+                begin, end, by = (None if part is None else self.static(part) for part in (start, stop, step))
+                return Cut(begin, end, by, False, span)
+            case tree.Sequence():
+                raise gathers(item)
+            case _:
+                return Cut(self.static(item), None, None, True, item.span)
 
     def _is_item(self, item: tree.Tree) -> bool:
         """Whether it is a letter, a whole number or an affine form of them."""
@@ -412,32 +431,6 @@ def first_letter(node: tree.Tree, names: Names) -> tree.Name | None:
                     if isinstance(inner, tree.Name) and names.letter(inner) is not None:
                         return inner
     return None
-
-
-def _items(node: tree.Subscript) -> tuple[object, ...]:
-    """The items of NumPy indexing: ":", None and Ellipsis are known."""
-    items: list[object] = []
-    for item in node.items:
-        match item:
-            case tree.Constant(value=None):
-                items.append(None)
-            case tree.Constant(value=value) if value is Ellipsis and Ellipsis not in items:
-                items.append(Ellipsis)
-            case tree.Slice(start=None, stop=None, step=None):
-                items.append(":")
-            case tree.Slice(span=span):
-                raise Unsupported(
-                    f"the slice {span.source} is not known yet", span, "say it in indices: y[i] = x[i + 1]"
-                )
-            case tree.Name() | tree.Subscript() | tree.Sequence():
-                raise gathers(item)
-            case _:
-                raise Unsupported(
-                    f"{item.span.source} in brackets is not known yet",
-                    item.span,
-                    "say it in indices: y[j] = A[0,j] reads a row; None, : and ... are known here",
-                )
-    return tuple(items)
 
 
 def no_affine_form(item: tree.Tree) -> IndexFault:

@@ -14,6 +14,7 @@ from einsumdiff.indexing.expression import (
     Axis,
     AxisSize,
     Call,
+    Layout,
     Line,
     Node,
     Number,
@@ -42,7 +43,19 @@ class Sizing:
     """
 
     def __init__(self, sizes: Sizes, show: Callable[[Iterable[AnySize]], str]) -> None:
-        self.sizes, self.show = sizes, show
+        self.sizes, self._shown = sizes, show
+
+    def show(self, shape: Iterable[AnySize]) -> str:
+        """A shape for messages."""
+        return self._shown(shape)
+
+    def unify(self, a: AnySize, b: AnySize) -> bool:
+        """Make two sizes one; False where they are apart."""
+        return self.sizes.unify(a, b)
+
+    def resolve(self, size: AnySize) -> AnySize:
+        """What is known of a size by now."""
+        return self.sizes.resolve(size)
 
     def variable(self, variable: Variable) -> None:
         """An input's shape: declared, or unknown sizes."""
@@ -169,6 +182,9 @@ class Sizing:
     def _operation(self, node: Operate) -> Shape:
         meaning = node.meaning
         assert meaning is not None
+        if isinstance(meaning, Layout):
+            shapes = [tuple(map(self.sizes.resolve, self.of(one))) for one in meaning.operands.values()]
+            return meaning.shape(shapes, self)
         sizes: dict[Axis, AnySize] = {}
         origin: dict[Axis, tuple[Node, int]] = {}
         for axis, given in meaning.given.items():

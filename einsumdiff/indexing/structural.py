@@ -7,15 +7,17 @@ are known. Contractions (`einsum`, `tensordot`) and norms have a module of their
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from einsumdiff.errors import RankFault, Unsupported, ValueFault
-from einsumdiff.indexing import contractions
+from einsumdiff.indexing import contractions, slicing
 from einsumdiff.indexing.asked import Asked, filled, letters, product, shape_of
 from einsumdiff.indexing.expression import (
     Affine,
     AxisSize,
     Delta,
     Index,
+    Layout,
     Meaning,
     Node,
     Number,
@@ -26,10 +28,12 @@ from einsumdiff.indexing.operations import Need, axes_in_words, chosen_axes
 from einsumdiff.language.rows import Form
 
 
-def of_form(node: Operate, need: Need) -> Meaning:
+def of_form(node: Operate, need: Need) -> Meaning | Layout:
     """What a `form` row means."""
     assert isinstance(node.row, Form)
-    form: Callable[[Asked], Meaning] = globals().get(node.row.name) or getattr(contractions, node.row.name)
+    name = node.row.name
+    places: list[dict[str, Any]] = [globals(), vars(contractions), vars(slicing)]
+    form: Callable[[Asked], Meaning | Layout] = next(place[name] for place in places if name in place)
     return form(Asked(node.arguments, need))
 
 
@@ -141,28 +145,6 @@ def broadcast_to(asked: Asked) -> Meaning:
     axes = letters(len(shape))
     own = axes[len(shape) - node.rank :]
     return product(asked.span, [("x", node, own)], axes, dict(zip(axes, shape, strict=True)), axes)
-
-
-def subscripted(asked: Asked) -> Meaning:
-    """`x[:, None]`, `x[..., None]`: the items are ":", None or Ellipsis."""
-    node, items = asked.operand("x"), asked.static("items")
-    assert isinstance(items, tuple)
-    plain = sum(item == ":" for item in items)
-    asked.at_least(node, plain)
-    if Ellipsis not in items:
-        items = (*items, Ellipsis)
-    rank = max(node.rank, plain)
-    own = letters(rank)
-    rest = iter(own)
-    axes: list[Index] = []
-    new: dict[Index, Node | int] = {}
-    for item in items:
-        if item is None:
-            axes.append(Index("1"))
-            new[axes[-1]] = 1
-        else:
-            axes += [next(rest) for _ in range(1 if item == ":" else rank - plain)]
-    return product(asked.span, [("x", node, own)], axes, new)
 
 
 # ------------------------------------------------------------------------------------------ new arrays

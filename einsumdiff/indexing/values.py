@@ -18,6 +18,7 @@ from einsumdiff.indexing.expression import (
     Count,
     Delta,
     Index,
+    Layout,
     Meaning,
     Named,
     Node,
@@ -187,6 +188,9 @@ def _at(whole: Value, forms: Iterable[Form]) -> Value:
 def _operation(node: Operate, scope: Scope) -> Value:
     meaning = node.meaning
     assert meaning is not None
+    if isinstance(meaning, Layout):
+        operands = [value(operand, scope) for operand in meaning.operands.values()]
+        return meaning.value(operands, node.shape, scope.builder)
     if isinstance(node.row, Operation):
         return _stated(node, node.row, meaning, scope)
     labels: dict[Axis, Label] = {
