@@ -20,6 +20,7 @@ from einsumdiff.nodes import (
     Input,
     Label,
     Mask,
+    OneHot,
     Operate,
     Product,
     Reduce,
@@ -55,6 +56,7 @@ class Arguments:
     read : names of inputs that the function reads.
     sizes : sizes that it uses; a size name in them must be known from some array.
     whole : sizes that must not be negative, with what they are sizes of.
+    indices : inputs that hold places of an axis, with the size of that axis.
     """
 
     inputs: tuple[Input, ...]
@@ -63,6 +65,7 @@ class Arguments:
     sizes: tuple[str, ...]
     whole: tuple[tuple[AnySize, str], ...]
     reductions: tuple[_Emptiness, ...]
+    indices: tuple[tuple[str, AnySize], ...]
 
     def __call__(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[np.ndarray[Any, Any]]:
         """The arrays for all inputs in order; what was left out is a view of one zero.
@@ -81,6 +84,9 @@ class Arguments:
                 raise ShapeFault(f"{what} has size {size} = {evaluate(size, values)}, for {known}")
         for reduction in self.reductions:
             self._not_over_nothing(reduction, values)
+        for name, size in self.indices:
+            if name in arrays:
+                _in_range(name, arrays[name], size, values)
         return [
             arrays[one.name] if one.name in arrays else _stand_in(one.shape, values) for one in self.inputs
         ]
@@ -138,6 +144,12 @@ class Arguments:
                 f"{name} is an array of {kinds} ({array.dtype}), and the derivative is in {name}",
                 None,
                 f"pass {name}.astype(float)" if typed else "pass floating-point numbers",
+            )
+        if any(name == one for one, _ in self.indices):
+            if kind in "iu" or not array.size:
+                return array.astype(np.intp, copy=False)
+            raise ValueFault(
+                f"{name} is an index and an array of {array.dtype}", None, "pass an array of whole numbers"
             )
         return array if kind == "f" else array.astype(np.float64)
 
@@ -201,6 +213,17 @@ class Arguments:
             return
         if 0 in over and 0 not in kept:
             raise ValueFault(f"{reduction.op} over nothing: an axis of size 0 has no {reduction.op}")
+
+
+def _in_range(name: str, array: np.ndarray[Any, Any], size: AnySize, values: Mapping[str, int]) -> None:
+    known = evaluate(size, values)
+    if array.size and not 0 <= int(array.min()) <= int(array.max()) < known:
+        worst = int(array.min()) if array.min() < 0 else int(array.max())
+        raise ValueFault(
+            f"{name} holds {worst}, and the axis that it indexes has size {known}",
+            None,
+            "indices count from 0 to below the size",
+        )
 
 
 def _fit(
@@ -285,10 +308,13 @@ def arguments(
     for term in terms:
         _term_sizes(term, sizes)
     reductions = []
+    indices: dict[tuple[str, AnySize], None] = {}
     for definition in needed:
         read.update((a, None) for a in body_arrays(definition.body))
         for axis, size in enumerate(definition.shape):
             sizes.setdefault(size, f"axis {axis} of {definition.name}" if definition.name else "an axis")
+        if isinstance(definition.body, OneHot) and isinstance(definition.body.entry.array, Input):
+            indices[definition.body.entry.array.name, definition.shape[-1]] = None
         reduction = _body_sizes(definition.body, sizes)
         if reduction is not None:
             reductions.append(reduction)
@@ -302,6 +328,7 @@ def arguments(
         tuple(sized),
         tuple((s, what) for s, what in sizes.items() if not isinstance(s, int) and s not in plain),
         tuple(reductions),
+        tuple(indices),
     )
 
 
@@ -337,6 +364,8 @@ def _body_sizes(body: Body, sizes: dict[AnySize, str]) -> _Emptiness | None:
             _label_sizes((*axes, *bound), sizes)
             if op != "prod":
                 return _Emptiness(op, tuple(b.size for b in bound), tuple(a.size for a in axes))
+        case OneHot(axes, _):
+            _label_sizes(axes, sizes)
         case Operate(_, axes, _, bound, _):
             _label_sizes((*axes, *bound), sizes)
     return None

@@ -22,6 +22,7 @@ from einsumdiff.nodes import (
     Label,
     Mask,
     Number,
+    OneHot,
     Operate,
     Product,
     Reduce,
@@ -165,6 +166,9 @@ def body_key(body: Body, shape: tuple[AnySize, ...]) -> Key:
             sizes = tuple(label.size for label in colour)
             guarded = tuple(sorted(factor_key(g, colour) for g in guards))
             return ("reduce", op, sizes, len(body.axes), factor_key(entry, colour), guarded)
+        case OneHot(_, entry):
+            sizes = tuple(label.size for label in colour)
+            return ("one hot", sizes, factor_key(entry, colour))
         case Operate(operation, _, operated, bound, parameters):
             _number_bound(colour, bound, operated)
             sizes = tuple(label.size for label in colour)

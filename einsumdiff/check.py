@@ -86,17 +86,22 @@ def _error(derivative: Callable[..., Any], slope: Slope, arrays: Arrays) -> floa
 
 
 def _random(program: Program, derivative: Callable[..., Any], draw: Callable[[Any], Any]) -> Arrays:
-    """Random arrays of sizes that are all different and that the program accepts."""
+    """Random arrays of sizes that are all different and that the program accepts.
+
+    An index array holds places of the smallest axis that it indexes.
+    """
     import numpy as np
 
-    checks: Arguments | None = None
+    checks = _checks(program)
     fault: EinsumDiffError | None = None
     for sizes in _assignments(program):
         shapes = {one.name: [evaluate(s, sizes) for s in one.shape] for one in program.inputs}
         if any(size < 0 for shape in shapes.values() for size in shape):
             continue
         arrays = {name: np.asarray(draw(shape)) for name, shape in shapes.items()}
-        checks = checks or _checks(program)
+        for name, size in checks.indices:
+            places = np.random.default_rng(len(name)).integers(0, max(1, evaluate(size, sizes)), shapes[name])
+            arrays[name] = np.minimum(places, arrays[name]) if arrays[name].dtype.kind == "i" else places
         try:
             checks((), arrays)
         except ShapeFault as error:

@@ -24,6 +24,7 @@ from einsumdiff.nodes import (
     Guard,
     Label,
     Mask,
+    OneHot,
     Operand,
     Operate,
     Product,
@@ -164,6 +165,14 @@ class _Oracle:
                 )
             case Reduce(axes=axes):
                 return self.array(shape, {tuple(p.values()): self.reduce(body, p) for p in self.places(axes)})
+            case OneHot(axes, entry):
+                return self.array(
+                    shape,
+                    {
+                        tuple(places.values()): float(self.operand(entry, places) == places[axes[-1]])
+                        for places in self.places(axes)
+                    },
+                )
             case Operate():
                 return self.operate(body)
 

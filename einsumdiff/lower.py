@@ -24,12 +24,14 @@ from einsumdiff.nodes import (
     Input,
     Label,
     Mask,
+    OneHot,
     Operate,
     Product,
     Reduce,
     Sum,
     Term,
     bare,
+    body_arrays,
     constant_form,
     substitute_factor,
 )
@@ -94,6 +96,12 @@ def _read(terms: Iterable[Term]) -> list[Array]:
     return [f.array for t in terms for f in t.product.factors if isinstance(f, Entry | Mask)]
 
 
+def _numbers(definitions: Sequence[Definition], results: Sequence[Result]) -> set[str]:
+    """The names of the arrays that are read as numbers."""
+    read = [a for d in definitions if not isinstance(d.body, OneHot) for a in body_arrays(d.body)]
+    return {a.name for a in [*read, *(a for result in results for a in _read(result.terms))]}
+
+
 class _Lowering:
     def __init__(self, program: Program, name: str) -> None:
         self.program, self.name = program, name
@@ -123,6 +131,8 @@ class _Lowering:
                 self.products.names[definition] = self._fresh(definition.name) if again else definition.name
                 used.add(definition.name)
         for definition in definitions:
+            if isinstance(definition.body, OneHot):
+                continue  # read as a gather or a scatter, see products
             self._define(definition, uses, keep=value and definition is self.program.output)
         returns = []
         if value:
@@ -130,7 +140,17 @@ class _Lowering:
         for result in results:
             returns.append(self._result(result))
         sources = self._sources()
-        return Plan(self.name, self.program.inputs, tuple(self.statements), tuple(returns), sources)
+        indices = frozenset(
+            d.body.entry.array.name for d in definitions if isinstance(d.body, OneHot)
+        ) - _numbers(definitions, results)
+        return Plan(
+            self.name,
+            self.program.inputs,
+            tuple(self.statements),
+            tuple(returns),
+            sources,
+            indices=indices,
+        )
 
     # -- names and sizes --------------------------------------------------------------------------------
 
@@ -188,6 +208,8 @@ class _Lowering:
                             count(o.array, o.forms)
                 case Reduce(_, _, _, entry, _):
                     count(entry.array, entry.forms)
+                case OneHot(_, entry):
+                    count(entry.array, entry.forms, 2)
                 case Operate(_, _, entries, _, _):
                     for e in entries:
                         count(e.array, e.forms, 2)
@@ -236,6 +258,8 @@ class _Lowering:
                 return _layout(labels, shape), plan.Apply(function, parts, plan.union(parts))
             case Reduce():
                 return _layout(body.axes, shape), self._reduce(body)
+            case OneHot():
+                raise AssertionError("an indicator of places is read in place")
             case Operate(operation, labels, entries, _, _):
                 operands_ = tuple(self.products.entry(e) for e in entries)
                 return _layout(labels, shape), plan.Perform(operation, operands_, labels)

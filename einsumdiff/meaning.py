@@ -29,6 +29,7 @@ from einsumdiff.nodes import (
     Label,
     Mask,
     Number,
+    OneHot,
     Operate,
     Product,
     Reduce,
@@ -96,6 +97,8 @@ class Copier:
                 new_axes, new_bound = self._labels(axes, env), self._labels(bound, env)
                 new_guards = tuple(Guard(_signed(self._form(g.form, env), g.op), g.op) for g in guards)
                 return Reduce(op, new_axes, new_bound, self._operand(entry, env), new_guards)
+            case OneHot(axes, entry):
+                return OneHot(self._labels(axes, env), self._operand(entry, env))
             case Operate(operation, axes, entries, bound, parameters):
                 new_axes, new_bound = self._labels(axes, env), self._labels(bound, env)
                 read = tuple(self._operand(e, env) for e in entries)
@@ -301,7 +304,7 @@ def _turn(body: Body, order: Sequence[int]) -> Body:
             return Call(function, tuple(axes[k] for k in order), operands)
         case Reduce(op, axes, bound, entry, guards):
             return Reduce(op, tuple(axes[k] for k in order), bound, entry, guards)
-        case Operate():
+        case Operate() | OneHot():
             return body
 
 

@@ -346,6 +346,8 @@ def product(coefficient: Number, factors: Iterable[Factor], bound: Iterable[Labe
                 old = merged.get(key)
                 if isinstance(old, Entry):
                     power = as_fraction(old.power + power)
+                    if is_one_hot(array):
+                        power = 1
                 if power == 0:
                     merged.pop(key, None)
                 else:
@@ -365,6 +367,7 @@ def product(coefficient: Number, factors: Iterable[Factor], bound: Iterable[Labe
     kept = []
     bound = list(bound)
     if bound:
+        _drop_summed_places(merged, bound)
         borne = {label for f in merged.values() for label in factor_labels(f)}
         for label in bound:
             if label in borne:
@@ -374,6 +377,23 @@ def product(coefficient: Number, factors: Iterable[Factor], bound: Iterable[Labe
     if coefficient == 0 and not isinstance(coefficient, float):
         return ZERO
     return Product(coefficient, tuple(merged.values()), tuple(kept))
+
+
+def _drop_summed_places(merged: dict[tuple[object, ...], Factor], bound: list[Label]) -> None:
+    """`sum[j] [k[i] == j]` is 1 where nothing else bears j, as k holds places."""
+    for key, factor in list(merged.items()):
+        if isinstance(factor, Entry) and is_one_hot(factor.array):
+            place = factor.forms[-1].label
+            if place in bound and place is not None and place.size == factor.array.shape[-1]:
+                others = (f for f in merged.values() if f is not factor)
+                if not any(place in factor_labels(f) for f in others):
+                    del merged[key]
+                    bound.remove(place)
+
+
+def is_one_hot(array: Array) -> bool:
+    """Is it an array of zeros and ones, with a single one along the last axis?"""
+    return isinstance(array, Definition) and isinstance(array.body, OneHot)
 
 
 def _merge_extent(
@@ -414,6 +434,18 @@ def decide(form: Form, op: str) -> bool | None:
     if nonnegative(low - 1, facts) or nonnegative(-high - 1, facts):
         return op == "!="
     return None
+
+
+def counted(one: Product) -> Form | None:
+    """The affine form that a product without numbers counts: `sum[k] [form - k >= 0]` is `form + 1`."""
+    guards = [f for f in one.factors if isinstance(f, Guard)]
+    if len(guards) != 1 or len(one.bound) != 1 or any(isinstance(f, Entry | Mask) for f in one.factors):
+        return None
+    (form, op), (k,) = guards[0], one.bound
+    count = form + bare(k).plus(1)
+    if op != ">=" or dict(form.coefficients).get(k) != -1 or not count.within(k.size + 1):
+        return None
+    return count
 
 
 def multiply(a: Product, b: Product) -> Product:
@@ -504,7 +536,20 @@ class Operate:
     parameters: tuple[tuple[str, object], ...] = field(default=())
 
 
-Body = Sum | Call | Reduce | Operate
+@dataclass(frozen=True, slots=True, eq=False)
+class OneHot:
+    """`array[axes] = [entry == place]`, 1 or 0, the place being the last of the axes.
+
+    The entry holds whole numbers from 0 to below the size of the place, and has the labels of the other
+    axes. A gather is a sum over the place, `x[index[i]] = sum[j] x[j]*[index[i] == j]`, so that forms stay
+    affine; its derivative scatters.
+    """
+
+    axes: tuple[Label, ...]
+    entry: Entry
+
+
+Body = Sum | Call | Reduce | Operate | OneHot
 
 
 def body_arrays(body: Body) -> tuple[Array, ...]:
@@ -520,7 +565,7 @@ def body_arrays(body: Body) -> tuple[Array, ...]:
             for operand in operands:
                 if isinstance(operand, Entry):
                     found[operand.array] = None
-        case Reduce():
+        case Reduce() | OneHot():
             found[body.entry.array] = None
         case Operate():
             for entry in body.operands:

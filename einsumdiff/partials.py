@@ -23,6 +23,7 @@ from einsumdiff.nodes import (
     Form,
     Guard,
     Label,
+    OneHot,
     Operate,
     Product,
     Reduce,
@@ -48,6 +49,12 @@ def partials(definition: Definition, builder: Builder, wanted: Wanted) -> Iterat
         case Reduce() as reduction:
             if wanted(reduction.entry.array):
                 yield from _of_reduce(definition, reduction, builder)
+        case OneHot(entry=entry):
+            if wanted(entry.array):
+                raise Unsupported(
+                    f"{entry.array.name or 'an expression'} is used as an index, and has no derivative",
+                    hint="an index is a whole number; take the derivative in another name",
+                )
         case Operate() as operation:
             yield from _of_operation(definition, operation, builder, wanted)
 

@@ -154,6 +154,51 @@ class Select:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Take:
+    """`base` read along `label` at the places in `index`, whose labels take the label's place."""
+
+    base: Expr
+    label: Label
+    index: Expr
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scatter:
+    """Zeros along `label`, with the values added at the places in `index`, whose labels go."""
+
+    value: Expr
+    label: Label
+    index: Expr
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hot:
+    """`[index == form]` as an array of zeros and ones."""
+
+    index: Expr
+    form: Form
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """The values of an affine form."""
+
+    form: Form
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whole:
+    """Whole numbers for places."""
+
+    base: Expr
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Cast:
     """A boolean as a number."""
 
@@ -177,6 +222,11 @@ Expr = (
     | Perform
     | Condition
     | Select
+    | Take
+    | Scatter
+    | Hot
+    | Place
+    | Whole
     | Cast
 )
 
@@ -201,7 +251,11 @@ def parts(value: Expr) -> tuple[Expr, ...]:
             return tuple(part for _, part in terms)
         case Multiply(a, b, _) | Divide(a, b, _) | Contract(a, b, _):
             return a, b
-        case Power(base, _, _) | Fold(_, base, _) | Others(base, _, _) | Cast(base, _):
+        case Take(a, _, b, _) | Scatter(a, _, b, _):
+            return a, b
+        case Hot(index, _, _):
+            return (index,)
+        case Power(base, _, _) | Fold(_, base, _) | Others(base, _, _) | Cast(base, _) | Whole(base, _):
             return (base,)
         case Apply(_, operands, _) | Perform(_, operands, _):
             return operands
@@ -239,10 +293,20 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
             return Others(relabelled(base, new), new.get(label, label), axes(labels))
         case Cast(base, labels):
             return Cast(relabelled(base, new), axes(labels))
+        case Whole(base, labels):
+            return Whole(relabelled(base, new), axes(labels))
         case Apply(f, operands, labels):
             return Apply(f, tuple(relabelled(o, new) for o in operands), axes(labels))
         case Perform(f, operands, labels):
             return Perform(f, tuple(relabelled(o, new) for o in operands), axes(labels))
+        case Take(a, label, index, labels):
+            return Take(relabelled(a, new), label, relabelled(index, new), axes(labels))
+        case Scatter(a, label, index, labels):
+            return Scatter(relabelled(a, new), new.get(label, label), relabelled(index, new), axes(labels))
+        case Hot(index, form, labels):
+            return Hot(relabelled(index, new), form.substitute(forms), axes(labels))
+        case Place(form, labels):
+            return Place(form.substitute(forms), axes(labels))
         case Condition(form, op, labels):
             return Condition(form.substitute(forms), op, axes(labels))
         case Select(conditions, inner, otherwise, labels):
@@ -300,6 +364,7 @@ class Plan:
     """A function of `parameters` that runs the statements and returns the variables `returns`.
 
     With `keys` the last of them are returned as a dictionary with these keys.
+    `indices` are the parameters that hold places of axes, and no numbers.
     `sources` tells for each size name the axis that it is read from: (input, axis).
     """
 
@@ -309,3 +374,4 @@ class Plan:
     returns: tuple[str, ...]
     sources: dict[str, tuple[Input, int]]
     keys: tuple[str | tuple[str, ...], ...] = ()
+    indices: frozenset[str] = frozenset()

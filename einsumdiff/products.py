@@ -18,11 +18,15 @@ from einsumdiff.nodes import (
     Extent,
     Form,
     Guard,
+    Input,
     Label,
     Mask,
     Number,
+    OneHot,
     Product,
+    counted,
     factor_labels,
+    is_one_hot,
 )
 from einsumdiff.plan import Expr
 
@@ -42,6 +46,7 @@ class Products:
         """A product over its free labels; what it sums is contracted pair by pair."""
         factors = list(one.factors)
         conditions = [f for f in factors if isinstance(f, Guard | Mask)]
+        hots = [f for f in factors if isinstance(f, Entry) and is_one_hot(f.array)]
         scalar: list[_Side] = []
         operands: list[_Side] = []
         for f in factors:
@@ -49,12 +54,18 @@ class Products:
                 case Extent(size, power):
                     side = 1 if power > 0 else -1
                     scalar.append((plan.Literal(size, side * power), side))
-                case Entry():
+                case Entry() if not is_one_hot(f.array):
                     value, power = self._powered(f, trusted, bool(conditions))
                     (operands if value.axes else scalar).append((value, power))
-        if conditions:
-            operands = self._conditioned(conditions, operands, scalar, one)
-        value = self._contracted(operands, one.bound)
+        bound = one.bound
+        if hots:
+            operands, bound = self._placed(hots, operands, conditions, bound)
+        count = counted(one) if not operands else None
+        if count is not None:
+            operands = [(plan.Place(count, count.labels), 1)]
+        elif conditions:
+            operands = self._conditioned(conditions, operands, scalar, bound)
+        value = self._contracted(operands, () if count is not None else bound)
         return self._scaled(value, one.coefficient, scalar)
 
     def _powered(self, entry: Entry, trusted: bool, guarded: bool) -> tuple[Expr, int]:
@@ -71,21 +82,21 @@ class Products:
         conditions: Sequence[Guard | Mask],
         operands: list[_Side],
         scalar: list[_Side],
-        one: Product,
+        bound: Sequence[Label],
     ) -> list[_Side]:
         """Whatever shares a summed label with a condition, or has only its labels, is selected by it."""
         tests = tuple(
             (self.condition(f), True) if isinstance(f, Guard) else (self.mask(f), f.holds) for f in conditions
         )
-        bound = set(one.bound)
+        among = set(bound)
         labels = {n for f in conditions for n in factor_labels(f)}
-        if labels & bound:
-            inside = [o for o in operands if set(o[0].axes) & labels or not set(o[0].axes) & bound]
+        if labels & among:
+            inside = [o for o in operands if set(o[0].axes) & labels or not set(o[0].axes) & among]
             outside = [o for o in operands if o not in inside]
         else:
             inside, outside = operands, []
         joint = set(plan.union([v for v, _ in inside])) | labels
-        summed = [n for n in one.bound if n in joint and n not in labels]
+        summed = [n for n in bound if n in joint and n not in labels]
         summed = [n for n in summed if not any(n in v.axes for v, _ in outside)]
         inner = self._contracted(inside, summed)
         inner = self._scaled(inner, 1, scalar)
@@ -169,6 +180,62 @@ class Products:
             result = plan.Add(((-1, result),), result.axes)
         return result
 
+    # -- places in index arrays ---------------------------------------------------------------------------
+
+    def _placed(
+        self,
+        hots: Sequence[Entry],
+        operands: list[_Side],
+        conditions: Sequence[Guard | Mask],
+        bound: Sequence[Label],
+    ) -> tuple[list[_Side], tuple[Label, ...]]:
+        """The operands and the labels to sum, with the indicators of places worked in.
+
+        What is read at a place is gathered; where all that lie at a place are summed, they are scattered;
+        otherwise the indicator is an array like any other.
+        """
+        barred = {n for f in conditions for n in factor_labels(f)}
+        left: list[Entry] = []
+        for hot in hots:
+            place = hot.forms[-1].label
+            others = {n for h in hots if h is not hot for n in factor_labels(h)}
+            if place is None or place not in bound or place in barred | others:
+                left.append(hot)
+                continue
+            index = self._index(hot)
+            operands = [(_taken(v, place, index), side) for v, side in operands]
+            bound = tuple(n for n in bound if n is not place)
+        for hot in left:
+            place, index = hot.forms[-1].label, self._index(hot)
+            others = {n for h in left if h is not hot for n in factor_labels(h)}
+            inside = [(v, side) for v, side in operands if place not in v.axes]
+            outside = [(v, side) for v, side in operands if place in v.axes]
+            apart = barred | others | {n for v, _ in outside for n in v.axes}
+            gone = set(index.axes)
+            free = place is not None and place not in bound and place not in barred | others
+            if place is None or not free or not gone <= set(bound) or gone & apart:
+                operands = [*operands, (self._hot(hot.array, hot.forms), 1)]
+                continue
+            own = [n for n in bound if n not in gone and n not in apart]
+            value = self._contracted(inside, own)
+            axes = (place, *(n for n in value.axes if n not in gone))
+            operands = [(plan.Scatter(value, place, index, axes), 1), *outside]
+            bound = tuple(n for n in bound if n not in gone and n not in own)
+        return operands, tuple(bound)
+
+    def _index(self, hot: Entry) -> Expr:
+        """The index array of an indicator, over the labels of the entry."""
+        body = hot.array.body if isinstance(hot.array, Definition) else None
+        assert isinstance(body, OneHot)
+        values = dict(zip(body.axes, hot.forms, strict=True))
+        forms = tuple(f.substitute(values) for f in body.entry.forms)
+        index = self.entry(Entry(body.entry.array, forms))
+        return index if isinstance(body.entry.array, Input) else plan.Whole(index, index.axes)
+
+    def _hot(self, array: Array, forms: tuple[Form, ...]) -> Expr:
+        index, place = self._index(Entry(array, forms)), forms[-1]
+        return plan.Hot(index, place, plan.union([index, plan.Place(place, place.labels)]))
+
     # -- entries ------------------------------------------------------------------------------------------
 
     def entry(self, e: Entry, number: bool = True, trusted: bool = False, guarded: bool = False) -> Expr:
@@ -180,6 +247,8 @@ class Products:
         return plan.Cast(value, value.axes) if number and _boolean(array) else value
 
     def _view(self, array: Array, forms: tuple[Form, ...], trusted: bool, guarded: bool) -> Expr:
+        if is_one_hot(array):
+            return self._hot(array, forms)
         labels = [form.label for form in forms]
         distinct = None not in labels and len(set(labels)) == len(labels)
         whole = distinct and all(
@@ -210,3 +279,11 @@ def _boolean(array: Array) -> bool:
         return False
     row = load_table()[array.body.function]
     return isinstance(row, Function) and row.boolean
+
+
+def _taken(value: Expr, label: Label, index: Expr) -> Expr:
+    if label not in value.axes:
+        return value
+    k = value.axes.index(label)
+    axes = (*value.axes[:k], *index.axes, *value.axes[k + 1 :])
+    return plan.Take(value, label, index, tuple(dict.fromkeys(axes)))

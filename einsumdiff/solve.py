@@ -13,6 +13,7 @@ from functools import reduce
 from math import gcd
 
 from einsumdiff.nodes import (
+    Entry,
     Factor,
     Form,
     Guard,
@@ -24,6 +25,7 @@ from einsumdiff.nodes import (
     constant_form,
     decide,
     factor_labels,
+    is_one_hot,
     product,
     substitute_factor,
 )
@@ -32,7 +34,7 @@ from einsumdiff.sizes import AnySize, Size, nonnegative
 
 def solve(term: Term) -> list[Term]:
     """The term without the `==` guards that can be solved; no term where they contradict."""
-    if not any(isinstance(f, Guard) for f in term.product.factors):
+    if not any(isinstance(f, Guard) for f in term.product.factors) and not _alike(term.product.factors):
         return [] if _is_zero(term.product) else [term]
     equalities = [f.form for f in term.product.factors if isinstance(f, Guard) and f.op == "=="]
     rest = [f for f in term.product.factors if not (isinstance(f, Guard) and f.op == "==")]
@@ -50,6 +52,10 @@ def join(
 
     `labels` are all that it runs over; those that end in no axis are summed. No term means zero.
     """
+    factors = list(factors)
+    for one, other in _alike(factors):
+        factors.remove(other)
+        equalities = [*equalities, one.forms[-1] - other.forms[-1]]
     system = _System(list(axes))
     solved = system.eliminate(equalities)
     if solved is None:
@@ -69,6 +75,21 @@ def join(
     if any(isinstance(f, Guard) and f.op == ">=" for f in made.factors):
         term = _shrink(term)
     return [] if _is_zero(term.product) else [term]
+
+
+def _alike(factors: Iterable[Factor]) -> list[tuple[Entry, Entry]]:
+    """One-hot entries of one index, whose places are equal wherever both are 1.
+
+    [k == i]*[k == j]   ->   [k == i]*[i - j == 0]
+    """
+    first: dict[tuple[object, ...], Entry] = {}
+    pairs = []
+    for f in factors:
+        if isinstance(f, Entry) and is_one_hot(f.array):
+            old = first.setdefault((f.array, f.forms[:-1]), f)
+            if old is not f:
+                pairs.append((old, f))
+    return pairs
 
 
 def _is_zero(one: Product) -> bool:

@@ -26,7 +26,8 @@ LAYERS = """
     indexing.cases  indexing.statements
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
-    indexing.contractions  indexing.slicing  differentiate
+    indexing.contractions  indexing.gathering  differentiate
+    indexing.slicing
     indexing.structural
     indexing.ranks
     indexing.index

@@ -163,11 +163,11 @@ say it in index notation: Z[i,j] = ..."""),
   x[:3]
     ^^
 give the size as a number, in shapes= or a declaration"""),
-    (Unsupported, "x[k[i]]*z[i]", """\
-k[i] in brackets is an array, and gathering is not known yet
-  x[k[i]]*z[i]
-    ^^^^
-write a product with a matrix of zeros and ones: y[i] = P[i,k]*x[k]"""),
+    (Unsupported, "x[2*k[i]]*z[i]", """\
+2*k[i] in brackets is more than an entry of an index array
+  x[2*k[i]]*z[i]
+    ^^^^^^
+pass an array that holds these numbers, and write x[k[i]]"""),
     (Unsupported, "norm(A, 2)", """\
 ord=2 of a matrix is not known yet
   norm(A, 2)

@@ -100,6 +100,9 @@ class RuleNames:
     def over(self, names: Iterable[tree.Name]) -> tuple[Index, ...]:
         return tuple(self.letters.setdefault(n.name, Index(n.name, n.span)) for n in names)
 
+    def fresh(self) -> Index:
+        raise AssertionError("no rule gathers")
+
     def leave(self, names: Iterable[tree.Name]) -> None:
         pass
 

@@ -280,6 +280,23 @@ class Meaning:
     reads: dict[str, int] = field(default_factory=dict)
 
 
+def is_size(node: Node) -> bool:
+    """Whether a scalar expression is made of sizes and whole numbers."""
+    match node:
+        case Number(value=value):
+            return isinstance(value, int)
+        case SizeName() | AxisSize() | RankOf():
+            return True
+        case Sum() | Product():
+            return all(map(is_size, children(node)))
+        case Call(row=row):
+            return row.name == "floor_divide" and all(map(is_size, node.args))
+        case Reference(variable=variable):
+            return variable.line is not None and not variable.rank and is_size(variable.line.value)
+        case _:
+            return False
+
+
 class Solver(Protocol):
     """The sizes of a program, while they are found (`sizing.Sizing`)."""
 
@@ -291,6 +308,9 @@ class Solver(Protocol):
 
     def resolve(self, size: AnySize) -> AnySize:
         """What is known of a size by now."""
+
+    def unknown(self) -> AnySize:
+        """A size that is to be found."""
 
     def show(self, shape: Iterable[AnySize]) -> str:
         """A shape for messages."""

@@ -144,7 +144,7 @@ class _Building:
         for index in line.indices:
             assert index.size is not None
             index.size = self.sizes.resolve(index.size)
-            scope.labels[index] = (Label(index.size, index.name),)
+            scope.labels[index] = (Label(index.size, index.name or None),)
         self._settle(line.value)
         found = value(line.value, scope)
         if line.left is not None:
@@ -179,6 +179,7 @@ class _Building:
                     stack.extend(one.arguments.operands.values())
                     if isinstance(one.meaning, Layout):
                         one.shape = self._final(one.shape)
+                        stack.extend(one.meaning.operands.values())
                     elif one.meaning is not None:
                         stack.extend(operand for operand, _ in one.meaning.operands.values())
                 case AxisSize():

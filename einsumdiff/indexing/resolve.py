@@ -67,6 +67,9 @@ class Names(Protocol):
     def leave(self, names: Iterable[tree.Name]) -> None:
         """Close the scope that `over` opened last."""
 
+    def fresh(self) -> Index:
+        """A letter of the statement that nobody typed."""
+
     def keep(self, node: Access | Delta) -> None:
         """An access or delta in letters was read."""
 
@@ -249,11 +252,8 @@ class Reader:
             return self._axis_size(node, base)
         if isinstance(base, tree.Name) and base.name == "delta" and self.names.letter(base) is not None:
             return self._delta(node)
-        if indexed and all(self._is_item(item) for item in node.items):
-            items = tuple(self.affine(item) for item in node.items)
-            access = Access(node.span, self.read(base, False), items)
-            self.names.keep(access)
-            return access
+        if indexed and all(self._is_item(item) or self._gathers(item) for item in node.items):
+            return self._access(node)
         letters = (part for item in node.items for part in tree.walk(item) if isinstance(part, tree.Name))
         letter = next((one for one in letters if self.names.letter(one) is not None), None)
         if letter is not None:
@@ -271,6 +271,51 @@ class Reader:
             self.names.scalar(whole)
         return whole
 
+    def _access(self, node: tree.Subscript) -> Node:
+        """`x[i, j+1]`; an item such as `k[i]` gathers: `x[k[i]]` is `sum[j](x[j]*delta[k[i],j])`."""
+        items: list[Affine] = []
+        hots: list[tuple[Node, int]] = []
+        places: list[Index] = []
+        for item in node.items:
+            if self._is_item(item):
+                items.append(self.affine(item))
+                continue
+            place = self.names.fresh()
+            places.append(place)
+            items.append(Affine(((place, 1),), 0, item.span))
+            hots.append((self._one_hot(item, items[-1]), 1))
+        access = Access(node.span, self.read(node.base, False), tuple(items))
+        self.names.keep(access)
+        if not hots:
+            return access
+        return Over(node.span, "sum", tuple(places), Product(node.span, ((access, 1), *hots)))
+
+    def _gathers(self, item: tree.Tree) -> bool:
+        """Whether an item is an entry of an array of places: `k[i]`."""
+        return (
+            isinstance(item, tree.Subscript)
+            and isinstance(item.base, tree.Name)
+            and self.names.letter(item.base) is None
+            and all(self._is_item(one) for one in item.items)
+        )
+
+    def _one_hot(self, item: tree.Tree, place: Affine) -> Access:
+        """`[k[i] == place]`."""
+        assert isinstance(item, tree.Subscript)
+        arguments = Arguments(
+            item.span,
+            item.span.source,
+            item.span,
+            {"x": self.read(item.base, False)},
+            {"num_classes": None},
+            {},
+        )
+        whole = Operate(item.span, Form("one_hot", (), (), item.span), arguments)
+        inner = tuple(self.affine(one) for one in item.items)
+        hot = Access(item.span, whole, (*inner, place))
+        self.names.keep(hot)
+        return hot
+
     def _item(self, item: tree.Tree) -> Static:
         """An item of NumPy indexing: None, Ellipsis, or a Cut."""
         match item:
@@ -279,8 +324,6 @@ class Reader:
             case tree.Slice(start=start, stop=stop, step=step, span=span):
                 begin, end, by = (None if part is None else self.static(part) for part in (start, stop, step))
                 return Cut(begin, end, by, False, span)
-            case tree.Sequence():
-                raise gathers(item)
             case _:
                 return Cut(self.static(item), None, None, True, item.span)
 
@@ -313,7 +356,11 @@ class Reader:
                 )
             if not self._is_item(item):
                 if any(isinstance(part, tree.Subscript) for part in tree.walk(item)):
-                    return gathers(item)
+                    return Unsupported(
+                        f"{item.span.source} in brackets is more than an entry of an index array",
+                        item.span,
+                        "pass an array that holds these numbers, and write x[k[i]]",
+                    )
                 return no_affine_form(item)
         return IndexFault(
             f"{letter.name} is an index, and this is an argument of whole arrays",
@@ -355,6 +402,10 @@ class Reader:
         raise no_affine_form(node)
 
     def _delta(self, node: tree.Subscript) -> Node:
+        if len(node.items) == 2:
+            for item, other in (node.items, node.items[::-1]):
+                if self._gathers(item) and self._is_item(other):
+                    return self._one_hot(item, self.affine(other))
         if len(node.items) != 2 or not all(self._is_item(item) for item in node.items):
             raise IndexFault("delta takes two indices", node.span, "write delta[i,j]")
         delta = Delta(node.span, self.affine(node.items[0]), self.affine(node.items[1]))
@@ -438,12 +489,4 @@ def no_affine_form(item: tree.Tree) -> IndexFault:
         f"{item.span.source} is no whole-number affine form",
         item.span,
         "brackets hold sums of letters times whole numbers: X[2*i + 1]",
-    )
-
-
-def gathers(item: tree.Tree) -> Unsupported:
-    return Unsupported(
-        f"{item.span.source} in brackets is an array, and gathering is not known yet",
-        item.span,
-        "write a product with a matrix of zeros and ones: y[i] = P[i,k]*x[k]",
     )

@@ -57,6 +57,10 @@ class Sizing:
         """What is known of a size by now."""
         return self.sizes.resolve(size)
 
+    def unknown(self) -> AnySize:
+        """A size that is to be found."""
+        return self.sizes.unknown()
+
     def variable(self, variable: Variable) -> None:
         """An input's shape: declared, or unknown sizes."""
         if variable.declared is not None:

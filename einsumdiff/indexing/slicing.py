@@ -8,14 +8,16 @@ would cut it short where x is shorter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from einsumdiff.errors import IndexFault, RankFault, ValueFault
 from einsumdiff.indexing.asked import Asked
-from einsumdiff.indexing.expression import Cut, Layout, Node, Solver, Static
+from einsumdiff.indexing.expression import Cut, Layout, Node, Operate, Solver, Static, is_size
+from einsumdiff.indexing.gathering import Gather
 from einsumdiff.indexing.operations import axes_in_words
 from einsumdiff.indexing.shapes import Shape
+from einsumdiff.language.rows import Form as FormRow
 from einsumdiff.nodes import Form, Label, bare, constant_form
 from einsumdiff.program import Builder, Value
 from einsumdiff.sizes import AnySize, nonnegative
@@ -56,10 +58,36 @@ def subscripted(asked: Asked) -> Layout:
     if Ellipsis not in items:
         items = (*items, Ellipsis)
     rest = max(node.rank, plain) - plain
+    whole = Cut(None, None, None, False, asked.span)
     spread: list[Static] = []
     for item in items:
-        spread += [Cut(None, None, None, False, asked.span)] * rest if item is Ellipsis else [item]
-    return Slicing(asked, node, spread)
+        spread += [whole] * rest if item is Ellipsis else [item]
+    picks = {k: item.start for k, item in enumerate(spread) if isinstance(item, Cut) and _picks(item)}
+    if not picks:
+        return Slicing(asked, node, spread)
+    sliced = Operate(asked.span, FormRow("subscripted", (), (), asked.span), asked.arguments)
+    sliced.meaning = Slicing(asked, node, [whole if k in picks else item for k, item in enumerate(spread)])
+    sliced.rank = sliced.meaning.rank
+    return Gather(asked.span, sliced, *_placed(spread, picks))
+
+
+def _picks(cut: Cut) -> bool:
+    """Whether an item is an index array, and no size."""
+    return cut.single and isinstance(cut.start, Node) and not is_size(cut.start)
+
+
+def _placed(items: Sequence[Static], picks: Mapping[int, Static]) -> tuple[dict[int, Node], int]:
+    """The index arrays by the axis of what the slices leave, and where their axes go.
+
+    As in NumPy: where the first of them stands if they stand together, numbers counting among them,
+    else in front.
+    """
+    single = [isinstance(item, Cut) and item.single for item in items]
+    advanced = [k for k, one in enumerate(single) if one]
+    kept = [k for k, one in enumerate(single) if not one or k in picks]
+    together = advanced[-1] - advanced[0] == len(advanced) - 1
+    at = sum(k < advanced[0] for k in kept) if together else 0
+    return {kept.index(k): node for k, node in picks.items() if isinstance(node, Node)}, at
 
 
 class Slicing(Layout):

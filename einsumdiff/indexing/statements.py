@@ -317,6 +317,11 @@ class Statements:
         self._line.indices += own.values()
         return tuple(own.values())
 
+    def fresh(self) -> Index:
+        index = Index("")
+        self._line.indices.append(index)
+        return index
+
     def leave(self, letters: Iterable[tree.Name]) -> None:
         self._scope.pop()
 

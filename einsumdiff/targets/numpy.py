@@ -17,7 +17,7 @@ from typing import Any
 from einsumdiff import plan
 from einsumdiff.errors import Unsupported
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
-from einsumdiff.nodes import Label
+from einsumdiff.nodes import Form, Label, bare
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.sizes import AnySize, Size
 from einsumdiff.targets.numpy_helpers import HELPERS
@@ -76,7 +76,8 @@ class _Writer(Views):
         body.append(f"return {self._returned()}")
         head = self._sizes()
         if self.typed:
-            arguments = [*(p.name for p in self.plan.parameters), "np.float32"]
+            numbers = [p.name for p in self.plan.parameters if p.name not in self.plan.indices]
+            arguments = [*numbers, "np.float32"]
             kind = f"np.result_type({', '.join(arguments)})" if len(arguments) > 1 else "np.dtype(float)"
             head.append(f"{self.dtype} = {kind}")
         shapes = [
@@ -291,10 +292,60 @@ class _Writer(Views):
                 return Text(f"({self.affine(form, axes)} {op} 0)", axes)
             case plan.Select():
                 return self._select(value, want)
+            case plan.Take(base, label, index, axes):
+                return self._take(self.emit(base, want), label, index)
+            case plan.Scatter(inner, label, index, axes):
+                return self._scattered(value)
+            case plan.Hot(index, form, axes):
+                return self._hot(index, form)
+            case plan.Place(form, axes):
+                self.typed = True
+                axes = _ordered(axes, want)
+                return Text(f"({self.affine(form, axes)}).astype({self.dtype})", axes)
+            case plan.Whole(plan.Place(form, axes), _):
+                return Text(self.affine(form, axes), axes, SUM)
+            case plan.Whole(base, _):
+                inner = self.emit(base, want)
+                return Text(f"{inner.within(ATOM)}.astype(np.intp)", inner.axes)
             case plan.Cast(base, _):
                 self.typed = True
                 inner = self.emit(base, want)
                 return Text(f"{inner.within(ATOM)}.astype({self.dtype})", inner.axes)
+
+    def _take(self, base: Text, label: Label, index: Expr) -> Text:
+        """`x[k]`, `A[:, k]`; where both have an axis, `A[np.arange(m), k]`."""
+        k = base.axes.index(label)
+        places = self.emit(index, ())
+        shared = [n for n in base.axes if n in places.axes]
+        if not shared:
+            axes = (*base.axes[:k], *places.axes, *base.axes[k + 1 :])
+            return Text(f"{base.within(ATOM)}[{':, ' * k}{places.text}]", axes)
+        axes = tuple(dict.fromkeys(n for m in base.axes for n in (places.axes if m is label else (m,))))
+        items = [
+            self.spread(places, axes).text if n is label else self.affine(bare(n), axes) for n in base.axes
+        ]
+        return Text(f"{base.within(ATOM)}[{', '.join(items)}]", axes)
+
+    def _scattered(self, value: plan.Scatter) -> Text:
+        self.helpers.add("_add_at")
+        places = self.emit(value.index, ())
+        order = (*places.axes, *value.axes[1:])
+        inner = self.spread(self.emit(value.value, order), order)
+        shape = self.shape([n.size for n in value.axes])
+        self.typed = True
+        return Text(f"_add_at({places.text}, {inner.text}, {shape}, {self.dtype})", value.axes)
+
+    def _hot(self, index: Expr, form: Form) -> Text:
+        places = self.emit(index, ())
+        label = form.label
+        self.typed = True
+        if label is None or label in places.axes:
+            axes = tuple(dict.fromkeys((*places.axes, *form.labels)))
+            test = f"{self.spread(places, axes).text} == {self.affine(form, axes)}"
+            return Text(f"({test}).astype({self.dtype})", axes)
+        self.helpers.add("_one_hot")
+        text = f"_one_hot({places.text}, {self.size(label.size)}, {self.dtype})"
+        return Text(text, (*places.axes, label))
 
     def _operands(self, parts: Sequence[Expr], axes: Axes) -> list[Text]:
         """The parts, ready to be broadcast against each other; one of them spans all axes or nobody does."""

@@ -28,6 +28,20 @@ def _scatter(a, value, *places):
         places = tuple(np.clip(place, 0, size - 1) for place, size in zip(places, a.shape))
         np.add.at(a, places, value)
 ''',
+    "_add_at": '''
+def _add_at(index, value, shape, dtype):
+    """Zeros of that shape, with value[k] added at index[k] of the first axis for every k."""
+    result = np.zeros(shape, dtype)
+    np.add.at(result, index, value)
+    return result
+''',
+    "_one_hot": '''
+def _one_hot(index, size, dtype):
+    """With a last axis of that size: 1 at the place index, 0 elsewhere."""
+    result = np.zeros((*np.shape(index), size), dtype)
+    np.put_along_axis(result, np.asarray(index)[..., None], 1, axis=-1)
+    return result
+''',
     "_logsumexp": '''
 def _logsumexp(a, axis):
     """log(sum(exp(a))) along the axis (or axes), with the largest entry taken out."""

@@ -15,6 +15,7 @@ from einsumdiff.nodes import (
     Form,
     Label,
     Mask,
+    OneHot,
     Operate,
     Product,
     Reduce,
@@ -77,6 +78,8 @@ def bodies_letters(definitions: Iterable[Definition]) -> Iterator[str]:
                         if label.name:
                             yield label.name
             case Call(_, axes, _):
+                yield from (label.name for label in axes if label.name)
+            case OneHot(axes, _):
                 yield from (label.name for label in axes if label.name)
             case Reduce(_, axes, bound, _, _) | Operate(_, axes, _, bound, _):
                 yield from (label.name for label in (*axes, *bound) if label.name)
@@ -142,7 +145,7 @@ def _uses(definitions: Sequence[Definition], products: Iterable[Product]) -> dic
                 for o in operands:
                     if isinstance(o, Entry):
                         add(o, "operand")
-            case Reduce(entry=entry):
+            case Reduce(entry=entry) | OneHot(entry=entry):
                 add(entry, "operand")
             case Operate(operands=entries):
                 for entry in entries:
@@ -167,6 +170,10 @@ def in_place(
         length = _length(definition.body, cost)
         ways = uses.get(definition, [])
         limit = SHORT if len(ways) == 1 else TINY
+        if isinstance(definition.body, OneHot) and definition not in kept:
+            found.add(definition)
+            cost[definition] = length
+            continue
         if definition.named or definition in kept or length > limit or "whole" in ways:
             continue
         if isinstance(definition.body, Operate) or _repeats(definition.body):
@@ -227,5 +234,7 @@ def _length(body: Body, cost: dict[Array, int]) -> int:
             return total
         case Reduce(op, _, bound, entry, guards):
             return len(op) + 4 + 2 * len(bound) + of(entry.array, len(entry.forms)) + 12 * len(guards)
+        case OneHot(_, entry):
+            return 10 + of(entry.array, len(entry.forms))
         case Operate():
             return 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -81,12 +82,27 @@ def brackets(forms: Sequence[Form]) -> str:
     if not forms:
         return ""
     texts = [form_text(form) for form in forms]
-    gap = "," if all(text.isalnum() for text in texts) else ", "
+    gap = "," if all(re.fullmatch(r"[\w\[\],]+", text) for text in texts) else ", "
     return f"[{gap.join(texts)}]"
 
 
+class Gathered(Label):
+    """In print, an entry of an index array in place of a letter: `k[i]`."""
+
+    __slots__ = ("forms",)
+
+    def __init__(self, size: AnySize, name: str, forms: tuple[Form, ...]) -> None:
+        super().__init__(size, f"{name}{brackets(forms)}")
+        self.forms = forms
+
+
 def labels_of(forms: Iterable[Form]) -> frozenset[Label]:
-    return frozenset(label for form in forms for label in form.labels)
+    """The letters in the forms, those inside of index arrays for these."""
+    found: set[Label] = set()
+    for form in forms:
+        for label in form.labels:
+            found |= labels_of(label.forms) if isinstance(label, Gathered) else {label}
+    return frozenset(found)
 
 
 def implied(parts: Sequence[Part], label: Label) -> bool:

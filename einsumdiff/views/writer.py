@@ -16,17 +16,22 @@ from einsumdiff.nodes import (
     Definition,
     Entry,
     Extent,
+    Factor,
     Form,
     Guard,
     Label,
     Mask,
     Number,
+    OneHot,
     Operate,
     Product,
     Reduce,
     Sum,
     Term,
     bare,
+    counted,
+    factor_labels,
+    is_one_hot,
 )
 from einsumdiff.sizes import AnySize
 from einsumdiff.sizes import names as size_names
@@ -39,10 +44,12 @@ from einsumdiff.views.text import (
     PRODUCT,
     SIGN,
     SUM,
+    Gathered,
     Part,
     Text,
     brackets,
     form_sizes,
+    form_text,
     implied,
     labels_of,
     magnitude,
@@ -51,6 +58,29 @@ from einsumdiff.views.text import (
     quotient,
     sides,
 )
+
+
+def gathered(product: Product) -> dict[Label, tuple[Array, tuple[Form, ...]]]:
+    """The summed labels that are places in an index array: x[j]*[k[i] == j] is written `x[k[i]]`."""
+    found: dict[Label, tuple[Array, tuple[Form, ...]]] = {}
+    for hot in product.entries:
+        place = hot.forms[-1].label if is_one_hot(hot.array) else None
+        if place is None or place not in product.bound or place.size == 1:
+            continue
+        others = [f for f in product.factors if f is not hot and place in factor_labels(f)]
+        if all(_reads_plainly(f, place) for f in others):
+            assert isinstance(hot.array, Definition) and isinstance(hot.array.body, OneHot)
+            body = hot.array.body
+            values = dict(zip(body.axes, hot.forms, strict=True))
+            entry = body.entry
+            found[place] = entry.array, tuple(form.substitute(values) for form in entry.forms)
+    return found
+
+
+def _reads_plainly(factor: Factor, place: Label) -> bool:
+    if not isinstance(factor, Entry) or is_one_hot(factor.array):
+        return False
+    return all(form.label is place for form in factor.forms if place in form.labels)
 
 
 class Writer:
@@ -149,8 +179,12 @@ class Writer:
         env = dict(env)
         over: list[Label] = []
         product = agreeing(spelled_in_bounds(product), declared)
+        count = counted(product)
         bound = set(product.bound)
+        hots = gathered(product) if count is None else {}
         for label in (*(label for label in product.labels if label in bound), *summed):
+            if label in hots or count is not None:
+                continue
             env[label] = bare(self.letter(label, used))
             over += env[label].labels
         parts: list[Part] = []
@@ -161,8 +195,18 @@ class Writer:
         for place, form in ties:
             if place.label is not None:
                 cuts.append(Tie(place.label.size, form.substitute(env)))
+        if count is not None:
+            parts.append(self._counted(count.substitute(env)))
+        for place_, (array, forms) in hots.items():
+            forms = tuple(form.substitute(env) for form in forms)
+            accesses.add(forms, array.shape)
+            env[place_] = bare(Gathered(place_.size, self.names.get(array, array.name), forms))
         for factor in product.factors:
             match factor:
+                case Guard() if count is not None:
+                    pass
+                case Entry(array) if is_one_hot(array) and factor.forms[-1].label in hots:
+                    pass
                 case Entry(array, forms, power):
                     forms = tuple(form.substitute(env) for form in forms)
                     accesses.add(forms, array.shape)
@@ -225,6 +269,15 @@ class Writer:
         if masks or explicit:
             outer.append(Part(text, frozenset()))
         return negative, quotient(coefficient, outer)
+
+    def _counted(self, form: Form) -> Part:
+        """The value of a form as a number: `arange(n)[i]`."""
+        bounds = form.bounds()
+        assert bounds is not None, f"the sign of {form} is not known"
+        label = form.label
+        size = label.size if label is not None else bounds[1] + 1
+        self.numbers.update(size_names(size))
+        return Part(Text(f"arange({size}){self.brackets((form,))}"), labels_of((form,)))
 
     def _guarded(
         self, guard: Guard, text: Text, otherwise: str, env: Mapping[Label, Form], used: set[str]
@@ -310,6 +363,9 @@ class Writer:
                 for guard in guards:
                     text = self._guarded(guard, text, neutral(op), env, used)
                 return Text(f"{op}{over}({text.text})")
+            case OneHot(_, entry):
+                text = self._operand(entry, env, used)
+                return Text(f"delta[{text.text},{form_text(places[-1])}]")
             case Operate(operation, _, entries, _, parameters):
                 given = [self.names.get(e.array, e.array.name) for e in entries]
                 given += [f"{name}={value!r}" for name, value in parameters]

@@ -1,0 +1,210 @@
+"""Arrays of places: gathers (`x[k]`, `take`), one-hot rows, and `arange`.
+
+    x[k[i]]  ->  sum[j](x[j]*[k[i] == j])
+
+The indicator is a definition of its own kind (`nodes.OneHot`): forms stay affine, the calculus needs no
+rule for gathers, and lowering makes a gather or a scatter of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from einsumdiff.errors import IndexFault, RankFault, Span, Unsupported
+from einsumdiff.indexing.asked import Asked, shape_of
+from einsumdiff.indexing.expression import Layout, Node, Solver
+from einsumdiff.indexing.shapes import Shape
+from einsumdiff.nodes import (
+    Definition,
+    Entry,
+    Extent,
+    Factor,
+    Form,
+    Guard,
+    Input,
+    Label,
+    OneHot,
+    Product,
+    Sum,
+    bare,
+    constant_form,
+    counted,
+    product,
+)
+from einsumdiff.program import Builder, Value, broadcast, of_product
+from einsumdiff.sizes import AnySize
+
+
+def one_hot(asked: Asked) -> Layout:
+    """`one_hot(k, n)[..., j]` is 1 where `k[...]` is j."""
+    count = asked.static("num_classes")
+    sizes = [] if count is None else shape_of(asked, "num_classes")
+    if len(sizes) > 1:
+        raise RankFault("one_hot takes one number of classes", asked.span_of("num_classes"), "one_hot(k, 10)")
+    return _OneHot(asked.span, asked.operand("x"), sizes[0] if sizes else None)
+
+
+class _OneHot(Layout):
+    def __init__(self, span: Span, index: Node, count: Node | int | None) -> None:
+        super().__init__(span, {"x": index}, index.rank + 1)
+        self.count = count
+
+    def shape(self, shapes: list[Shape], solver: Solver) -> Shape:
+        if self.count is None:
+            return *shapes[0], solver.unknown()
+        return *shapes[0], self.count if isinstance(self.count, int) else solver.size_of(self.count)
+
+    def value(self, values: list[Value], shape: Shape, builder: Builder) -> Value:
+        (index,) = values
+        place = Label(shape[-1])
+        return Value((*index.axes, place), (product(1, [hot(index, place, builder, self.span)]),))
+
+
+def hot(index: Value, place: Label, builder: Builder, span: Span) -> Factor:
+    """`[index == place]`, over the axes of the index and the place; a delta where the index is affine."""
+    form = _affine(index.products)
+    if form is not None:
+        if not form.within(place.size):
+            raise IndexFault(
+                f"{span.source} may be out of bounds of an axis of size {place.size}",
+                span,
+                "declare the shapes, so that it is known to fit",
+            )
+        return Guard(form - bare(place), "==")
+    entry = builder.entry(index)
+    if not isinstance(entry.array, Input):
+        raise Unsupported(
+            "an index is computed here, and may be no whole number",
+            span,
+            "pass an array that holds these numbers, as an input of its own",
+        )
+    # the indicator is of the whole index array, so that all who read it read one
+    axes = tuple(Label(size) for size in (*entry.array.shape, place.size))
+    own = tuple(constant_form(0) if label.size == 1 else bare(label) for label in axes[:-1])
+    array = builder.define_body(OneHot(axes, Entry(entry.array, own)), tuple(label.size for label in axes))
+    last = constant_form(0) if place.size == 1 else bare(place)
+    return Entry(array, (*entry.forms, last))
+
+
+def _affine(products: Sequence[Product]) -> Form | None:
+    """The affine form that a sum of counts, sizes and whole numbers is: `arange(n) + 1`."""
+    total = constant_form(0)
+    for one in products:
+        part = _affine_product(one)
+        if part is None or not isinstance(one.coefficient, int):
+            return None
+        total = total + part.times(one.coefficient)
+    return total
+
+
+def _affine_product(one: Product) -> Form | None:
+    count = counted(one)
+    if count is not None:
+        return count
+    match one.factors:
+        case ():
+            return constant_form(1)
+        case (Extent(size, 1),):
+            return constant_form(size)
+        case (Entry(Definition(body=Sum(terms)), forms, 1),):
+            products = []
+            for term in terms:
+                if any(axis.label is None for axis in term.axes):
+                    return None
+                read = {axis.labels[0]: form for axis, form in zip(term.axes, forms, strict=True)}
+                products.append(term.product.substitute(read))
+            return _affine(products)
+    return None
+
+
+def take(asked: Asked) -> Layout:
+    """`take(x, k, axis=0)`: along that axis the places in k."""
+    node, index = asked.operand("a"), asked.operand("indices")
+    axis = asked.static("axis")
+    if axis is None and node.rank > 1:
+        raise Unsupported(
+            "take without an axis is of the flat array", asked.span, "name one: take(x, k, axis=0)"
+        )
+    k = asked.axis(0 if axis is None else axis, node, "axis")
+    return Gather(asked.span, node, {k: index}, k)
+
+
+class Gather(Layout):
+    """Some axes of x are read at the places in index arrays, which broadcast.
+
+    Parameters
+    ----------
+    picks : by axis of x, the index array.
+    at : where the axes of the index arrays stand among those of the result.
+    """
+
+    def __init__(self, span: Span, x: Node, picks: Mapping[int, Node], at: int) -> None:
+        self.picks, self.at = picks, at
+        self.common = max(node.rank for node in picks.values())
+        operands = {"x": x, **{f"index{axis}": node for axis, node in picks.items()}}
+        super().__init__(span, operands, max(x.rank - len(picks), 0) + self.common)
+
+    def shape(self, shapes: list[Shape], solver: Solver) -> Shape:
+        x, *indices = shapes
+        common: list[AnySize] = [1] * self.common
+        for shape in indices:
+            for k, size in enumerate(shape, start=self.common - len(shape)):
+                if common[k] == 1:
+                    common[k] = size
+                elif size != 1 and not solver.unify(common[k], size):
+                    shown = " and ".join(solver.show(one) for one in indices)
+                    raise RankFault(
+                        f"the index arrays do not fit: they are {shown}", self.span, "declare them alike"
+                    )
+        kept = [size for axis, size in enumerate(x) if axis not in self.picks]
+        return *kept[: self.at], *common, *kept[self.at :]
+
+    def value(self, values: list[Value], shape: Shape, builder: Builder) -> Value:
+        x, *indices = values
+        common, aligned = broadcast(indices)
+        found = Value((), x.products)
+        for axis, products in zip(self.picks, aligned, strict=True):
+            place = x.axes[axis]
+            if place.size == 1:  # read at 0, whatever the index, which can only be 0
+                continue
+            factor = hot(Value(common, products), place, builder, self.span)
+            found = builder.multiply(found, of_product(product(1, [factor])))
+        places = [x.axes[axis] for axis in self.picks if x.axes[axis].size != 1]
+        kept = [label for axis, label in enumerate(x.axes) if axis not in self.picks]
+        axes = (*kept[: self.at], *common, *kept[self.at :])
+        return Value(axes, builder.sum(found, places).products)
+
+
+def arange(asked: Asked) -> Layout:
+    """`arange(n)`: 0, 1, ... n - 1; `arange(start, stop)` counts from start."""
+    first = shape_of(asked, "start")
+    last = [] if asked.static("stop") is None else shape_of(asked, "stop")
+    if len(first) != 1 or len(last) > 1:
+        raise RankFault("arange takes sizes", asked.span, "arange(n), or arange(1, n)")
+    return _Arange(asked.span, [*first, *last])
+
+
+class _Arange(Layout):
+    """`arange(n)[i]` is how many k there are below i."""
+
+    def __init__(self, span: Span, bounds: Sequence[Node | int]) -> None:
+        super().__init__(span, {}, 1)
+        self.bounds = bounds
+        self.start: AnySize = 0
+        self.solver: Solver | None = None
+
+    def shape(self, shapes: list[Shape], solver: Solver) -> Shape:
+        sizes = [size if isinstance(size, int) else solver.size_of(size) for size in self.bounds]
+        self.start, self.solver = (sizes[0] if len(sizes) == 2 else 0), solver
+        return (sizes[-1] - self.start,)
+
+    def value(self, values: list[Value], shape: Shape, builder: Builder) -> Value:
+        assert self.solver is not None
+        start = self.solver.resolve(self.start)
+        axis, below = Label(shape[0]), Label(shape[0])
+        count = product(1, [Guard(bare(axis) - bare(below).plus(1), ">=")], [below])
+        counted = builder.define(Value((axis,), (count,)))
+        products = [Product(1, (Entry(counted, (bare(axis),)),))]
+        if start != 0:
+            products.append(Product(start) if isinstance(start, int) else product(1, [Extent(start)]))
+        return Value((axis,), tuple(products))
