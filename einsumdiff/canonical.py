@@ -73,10 +73,20 @@ def _places(factor: Factor, label: Label) -> Key:
 
 
 def colours(axes: Sequence[Form], product: Product) -> dict[Label, int]:
-    """A number for every label: those of the axes by first occurrence, the bound ones after them."""
+    """A number for every label: those of the axes by first occurrence, the bound ones after them.
+
+    Of several in one form those come first that have an axis to themselves, then by their coefficients.
+    """
     colour: dict[Label, int] = {}
+    alone = {form.label for form in axes}
     for form in axes:
-        for label in form.labels:
+        labels = form.labels
+        if len(labels) > 1:
+            pairs = sorted(form.coefficients, key=lambda p: (p[0] not in alone, str(p[1]), str(p[0].size)))
+            own = [label for label, _ in pairs if label in alone]
+            own.sort(key=lambda label: next(k for k, f in enumerate(axes) if f.label is label))
+            labels = (*own, *(label for label, _ in pairs if label not in alone))
+        for label in labels:
             colour.setdefault(label, len(colour))
     if product.bound:
         _refine(colour, product)

@@ -142,6 +142,33 @@ def _product(a: AnySize, b: AnySize) -> AnySize:
     return _fold(terms)
 
 
+def quotient(size: AnySize, divisor: AnySize) -> AnySize | None:
+    """`size/divisor` where it is a polynomial again: `m*n/n` is `m`. None where it is not, or not found."""
+    if size == divisor:
+        return 1
+    if divisor == 0:
+        return None
+    if isinstance(divisor, int) or len(divisor.terms) == 1:
+        ((monomial, c),) = _items(divisor)
+        total: AnySize = 0
+        for other, d in _items(size):
+            left = list(other)
+            for atom in monomial:
+                if atom not in left:
+                    return None
+                left.remove(atom)
+            if d % c:
+                return None
+            total = total + (Size(((tuple(left), d // c),)) if left else d // c)
+        return total
+    for lead, c in divisor.terms:
+        for other, d in _items(size):
+            part = quotient(Size(((other, d),)) if other else d, Size(((lead, c),)) if lead else c)
+            if part is not None and size == divisor * part:
+                return part
+    return None
+
+
 def names(size: AnySize) -> Iterator[str]:
     """The size names in it, in order, each once."""
     seen = set()

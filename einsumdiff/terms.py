@@ -101,6 +101,8 @@ def known_labels(axes: Iterable[Form]) -> set[Label]:
 
 
 def _mixed_radix(terms: list[tuple[Label, AnySize]]) -> bool:
+    if strides(terms) is not None:
+        return True
     spans = []
     for label, c in terms:
         if not isinstance(label.size, int) or not isinstance(c, int):
@@ -112,6 +114,20 @@ def _mixed_radix(terms: list[tuple[Label, AnySize]]) -> bool:
             return False
         covered += span
     return True
+
+
+def strides(terms: Sequence[tuple[Label, AnySize]]) -> list[Label] | None:
+    """The labels of a form that counts through all of their places, the slowest first: `i*n + j`, j < n."""
+    rest, found = list(terms), []
+    step: AnySize = 1
+    while rest:
+        pair = next((p for p in rest if p[1] == step), None)
+        if pair is None:
+            return None
+        rest.remove(pair)
+        found.append(pair[0])
+        step = step * pair[0].size
+    return found[::-1]
 
 
 def injective(axes: Sequence[Form]) -> bool:
@@ -218,10 +234,11 @@ def _worth_a_name(one: Product, consumers: int) -> bool:
 def _added(group: list[Term], builder: Builder) -> Term:
     """One term whose core is a definition: the sum of the group's products."""
     first = group[0]
-    order = first.labels
+    order = tuple(colours(first.axes, Product(1)))
     terms = []
     for term in group:
-        values = {old: bare(new) for old, new in zip(term.labels, order, strict=True)}
+        own = colours(term.axes, Product(1))
+        values = {old: bare(new) for old, new in zip(own, order, strict=True)}
         terms.append(term.product if term is first else term.product.substitute(values))
     masks = _common_masks(terms)
     borne = {label for p in terms for f in p.factors if f not in masks for label in factor_labels(f)}

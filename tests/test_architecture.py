@@ -26,7 +26,7 @@ LAYERS = """
     indexing.cases  indexing.statements
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
-    indexing.contractions  indexing.gathering  differentiate
+    indexing.contractions  indexing.gathering  indexing.placing  differentiate
     indexing.slicing
     indexing.structural
     indexing.ranks

@@ -153,10 +153,10 @@ sum lacks its argument x
   sum()
   ^^^^^
 its parameters are x, axis=None, keepdims=False"""),
-    (Unsupported, "reshape(x, (2, 3))", """\
-reshape is not known yet
-  reshape(x, (2, 3))
-  ^^^^^^^
+    (Unsupported, "sort(x, 0)", """\
+sort is not known yet
+  sort(x, 0)
+  ^^^^
 say it in index notation: Z[i,j] = ..."""),
     (IndexFault, "x[:3]", """\
 :3 may be out of bounds of an axis of size n

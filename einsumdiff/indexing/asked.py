@@ -58,6 +58,58 @@ class Asked:
             raise ValueFault(f"{name} must be whole numbers", self.span_of(name), f"{name}=0")
         return tuple(item for item in items if isinstance(item, int))
 
+    def arrays(self, name: str) -> list[Node]:
+        """The arrays of a parameter that takes several: a sequence of them, or one."""
+        operands = self.arguments.operands
+        if name in operands:
+            return [operands[name]]
+        return [operands[key] for key in operands if key.startswith(name)]
+
+    @staticmethod
+    def named(nodes: Sequence[Node]) -> dict[str, Node]:
+        return {f"x{k}": node for k, node in enumerate(nodes)}
+
+    def one_rank(self, nodes: Sequence[Node]) -> int:
+        """The rank that all of them have."""
+        rank = max((node.rank for node in nodes), default=0)
+        for node in nodes:
+            if node.rank < rank and not self.need(node, rank):
+                other = next(one for one in nodes if one.rank == rank)
+                raise RankFault(
+                    f"{node.span.source} has {axes_in_words(node.rank)}, and {other.span.source} has {rank}",
+                    self.span,
+                    "declare their shapes alike",
+                )
+        return rank
+
+    def axis_of(self, value: object, rank: int) -> int:
+        """One of `rank` axes of the result, counted from 0."""
+        if not integer(value):
+            raise ValueFault("axis must be a whole number", self.span_of("axis"), "axis=0")
+        assert isinstance(value, int)
+        if not -rank <= value < rank:
+            raise RankFault(
+                f"axis is {value}, and there are {axes_in_words(rank)}", self.span_of("axis"), "axis=0"
+            )
+        return value % rank
+
+    def sizes(self, name: str) -> list[Node | int]:
+        """A whole number, a size, or a tuple of these."""
+        return self.sizes_of(self.static(name), name)
+
+    def sizes_of(self, value: object, name: str, unknown: bool = False) -> list[Node | int]:
+        """The sizes in an argument; with `unknown` one of them may be -1."""
+        if isinstance(value, ShapeOf):
+            return [AxisSize(value.span, value.base, axis) for axis in range(value.base.rank)]
+        items = value if isinstance(value, tuple) else (value,)
+        missing = 0
+        for item in items:
+            missing += item == -1 and unknown
+            known = isinstance(item, Node) or (integer(item) and isinstance(item, int) and item >= 0)
+            if not known and not (unknown and item == -1 and missing == 1):
+                raise ValueFault(f"{name} is made of sizes", self.span_of(name), "write (m, n) or (2, 3)")
+        return [item for item in items if isinstance(item, Node | int)]
+
     def at_least(self, node: Node, rank: int) -> None:
         if node.rank < rank and not self.need(node, rank):
             raise RankFault(

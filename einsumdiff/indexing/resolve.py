@@ -116,7 +116,7 @@ class Reader:
                 self.names.leave(letters)
                 return Over(span, op, indices, inner)
             case tree.Sequence(span=span):
-                raise Unsupported("a list of arrays is no array here", span, "stack is not known yet")
+                return self._apply(tree.Apply("array", (node,), (), span, span), indexed)
             case tree.String(span=span):
                 raise SyntaxFault("text is no number", span, "remove the quotes")
             case _:
@@ -199,8 +199,9 @@ class Reader:
             if name not in arrays:
                 statics = tuple(self.static(one) for one in trees)
                 arguments.statics[name] = statics if isinstance(value, list) else statics[0]
-            elif isinstance(value, list):
-                for k, one in enumerate(trees):
+            elif isinstance(value, list | tree.Sequence):
+                parts = value.items if isinstance(value, tree.Sequence) else trees
+                for k, one in enumerate(parts):
                     arguments.operands[f"{name}{k}"] = self._argument(one, False, node)
             else:
                 arguments.operands[name] = self._argument(value, False, node)

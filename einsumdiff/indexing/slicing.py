@@ -180,3 +180,16 @@ def _out_of_bounds(cut: Cut, size: AnySize, single: bool) -> IndexFault:
         cut.span,
         "counting starts at 0" if known else "give the size as a number, in shapes= or a declaration",
     )
+
+
+def flip(asked: Asked) -> Layout:
+    """`x[::-1]` along the axes that are named, all of them if none is."""
+    node, typed = asked.operand("m"), asked.static("axis")
+    named = (
+        range(node.rank)
+        if typed is None
+        else [asked.axis(a, node, "axis") for a in asked.whole(typed, "axis")]
+    )
+    rank = max([node.rank, *(axis + 1 for axis in named)])
+    items = [Cut(None, None, -1 if axis in named else None, False, asked.span) for axis in range(rank)]
+    return Slicing(asked, node, items)

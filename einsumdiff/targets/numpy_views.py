@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from einsumdiff.nodes import Form, Label
+from einsumdiff.nodes import Form, Label, bare
 from einsumdiff.sizes import AnySize, Size, names
+from einsumdiff.terms import strides
 
 ATOM, POWER, SIGN, MATMUL, PRODUCT, SUM = range(6)
 LETTERS = "ijklmnpqrstuvwxyzabcdefghoIJKLMNPQRSTUVWXYZABCDEFGHO"
@@ -66,6 +67,7 @@ class Views:
 
     def view(self, name: str, forms: Sequence[Form], shape: Sequence[AnySize]) -> Text:
         """A view with an axis for every label; all places are proved to be in bounds."""
+        name, forms, shape = self._regrouped(name, forms, shape)
         if all(len(form.coefficients) <= 1 for form in forms):
             items = [self._slice(form, size) for form, size in zip(forms, shape, strict=True)]
             backwards = any(item.endswith("[::-1]") for item in items)
@@ -91,6 +93,24 @@ class Views:
         start = tuple_of(self.size(form.constant) for form in forms)
         steps = tuple_of(tuple_of(self.size(dict(f.coefficients).get(n, 0)) for f in forms) for n in axes)
         return Text(f"_strided({name}, {start}, {self.shape([n.size for n in axes])}, {steps})", axes)
+
+    def _regrouped(
+        self, name: str, forms: Sequence[Form], shape: Sequence[AnySize]
+    ) -> tuple[str, list[Form], list[AnySize]]:
+        """An axis that several labels count through, `i*n + j`, is made an axis for each of them."""
+        new_forms: list[Form] = []
+        new_shape: list[AnySize] = []
+        for form, size in zip(forms, shape, strict=True):
+            labels = strides(form.coefficients) if len(form.coefficients) > 1 else None
+            if labels is None or form.constant != 0 or _volume(labels) != size:
+                new_forms.append(form)
+                new_shape.append(size)
+            else:
+                new_forms += [bare(label) for label in labels]
+                new_shape += [label.size for label in labels]
+        if len(new_forms) == len(forms):
+            return name, list(forms), list(shape)
+        return f"{name}.reshape({self.shape(new_shape)})", new_forms, new_shape
 
     def _slice(self, form: Form, size: AnySize) -> str:
         if not form.coefficients:
@@ -134,6 +154,13 @@ class Views:
             else:
                 text += (" + " if text else "") + self.size(form.constant, PRODUCT)
         return text
+
+
+def _volume(labels: Iterable[Label]) -> AnySize:
+    total: AnySize = 1
+    for label in labels:
+        total = total * label.size
+    return total
 
 
 def tuple_of(items: Iterable[str]) -> str:

@@ -7,13 +7,24 @@ each derivative, then the shapes, with what was assumed of them after a `#`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from einsumdiff.arguments import shape_text
 from einsumdiff.differentiate import Jacobian, term_arrays
 from einsumdiff.language.rows import Function
 from einsumdiff.language.table import load_table
-from einsumdiff.nodes import Array, Definition, Form, Label, Product, Sum, body_arrays
+from einsumdiff.nodes import (
+    Array,
+    Call,
+    Definition,
+    Entry,
+    Form,
+    Label,
+    Product,
+    Reduce,
+    Sum,
+    body_arrays,
+)
 from einsumdiff.program import Program, live
 from einsumdiff.sizes import names
 from einsumdiff.views.letters import (
@@ -100,7 +111,7 @@ class _Page:
             self.writer.begin(places, body.terms if isinstance(body, Sum) else ())
             text = self.writer.body(definition, places, used)
             texts.append(f"{self.names[definition]}{brackets(places)} = {text.within(SUM)}")
-            if not _says_its_shape(definition):
+            if not _says_its_shape(definition, self.inline):
                 declared.append(definition)
         return texts, declared
 
@@ -160,22 +171,53 @@ def _reads(definition: Definition) -> tuple[Array, ...]:
     return body_arrays(definition.body)
 
 
-def _says_its_shape(definition: Definition) -> bool:
+def _says_its_shape(definition: Definition, inline: Set[Array]) -> bool:
     """Whether the right side gives every index on the left its range."""
-    if not isinstance(definition.body, Sum) or not definition.shape:
-        return all(size != 1 for size in definition.shape)
-    said = [False] * len(definition.shape)
-    for term in definition.body.terms:
-        given: set[Label | None] = set()
-        for f in term.product.entries:
-            for form, size in zip(f.forms, f.array.shape, strict=True):
-                if form.label is None and form.coefficients:
-                    return False  # a shifted access may make a range shorter
-                if form.label is not None and form.label.size == size:
-                    given.add(form.label)
-        for k, (form, size) in enumerate(zip(term.axes, definition.shape, strict=True)):
-            said[k] |= form.label in given and form.label is not None and form.label.size == size
-    return all(said)
+    return all(_said(definition, inline))
+
+
+def _said(definition: Definition, inline: Set[Array]) -> list[bool]:
+    """For each axis, whether a plain access in what is written gives its index the whole range.
+
+    What stands in place is gone into. A shifted access may make a range shorter: it says nothing.
+    """
+    body, shape = definition.body, definition.shape
+    if not shape:
+        return []
+    match body:
+        case Sum(terms):
+            found = [False] * len(shape)
+            for term in terms:
+                given = _given(term.product.entries, inline)
+                if given is None:
+                    return [False] * len(shape)
+                for k, (form, size) in enumerate(zip(term.axes, shape, strict=True)):
+                    label = form.label
+                    found[k] |= label is not None and label in given and label.size == size
+            return found
+        case Call(_, axes, operands):
+            given = _given([o for o in operands if isinstance(o, Entry)], inline)
+            return [given is not None and label in given for label in axes]
+        case Reduce(axes=axes, entry=entry):
+            given = _given([entry], inline)
+            return [given is not None and label in given for label in axes]
+        case _:
+            return [size != 1 for size in shape]
+
+
+def _given(entries: Iterable[Entry], inline: Set[Array]) -> set[Label] | None:
+    """The labels that plain accesses give their range; None where an access is shifted."""
+    found: set[Label] = set()
+    for f in entries:
+        said = [True] * len(f.forms)
+        if f.array in inline and isinstance(f.array, Definition):
+            said = _said(f.array, inline)
+        for form, size, says in zip(f.forms, f.array.shape, said, strict=True):
+            if form.label is None and form.coefficients:
+                return None
+            if says and form.label is not None and form.label.size == size:
+                found.add(form.label)
+    return found
 
 
 def _page(program: Program, jacobians: Sequence[Jacobian]) -> _Page:

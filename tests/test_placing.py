@@ -1,0 +1,119 @@
+"""Joining, repeating, padding and regrouping: NumPy's values, and derivatives that are patterns."""
+
+import re
+
+import numpy as np
+import pytest
+from numeric import assert_close, numerical_jacobian, sample
+
+from einsumdiff import EinsumDiffError, derive, read
+
+SHAPES = {"x": (3,), "z": (5,), "A": (2, 3), "B": (5, 3), "C": (2, 7), "T": (2, 3, 5), "s": (), "t": ()}
+LETTERS = {2: "a", 3: "b", 5: "c", 7: "d"}
+NAMES = "concatenate stack hstack vstack column_stack tile repeat pad roll flip reshape ravel array sin"
+SPACE = {name: getattr(np, name) for name in NAMES.split()} | {"vec": lambda A: A.T.ravel()}
+
+EXPRESSIONS = [
+    ("concatenate((x, z))", "x"),
+    ("concatenate([z, x, x**2])", "x"),
+    ("concatenate((A, B), axis=0)", "B"),
+    ("concatenate((A, C), axis=-1)", "A"),
+    ("concatenate((A, B), axis=None)", "A"),
+    ("stack((x, x**2))", "x"),
+    ("stack([A, 2*A], axis=1)", "A"),
+    ("stack([A, A**2, A], axis=-1)", "A"),
+    ("hstack((x, z))", "z"),
+    ("hstack((A, C))", "C"),
+    ("hstack((s, t, 1.0))", "s"),
+    ("vstack((x, x**2))", "x"),
+    ("vstack((A, B))", "A"),
+    ("column_stack((x, x**3))", "x"),
+    ("array([s, t, s*t, 2])", "s"),
+    ("array([[s, -t], [t, s]])", "t"),
+    ("x*[1.0, -2.0, 3.0]", "x"),
+    ("tile(x, 2)", "x"),
+    ("tile(x, (2, 3))", "x"),
+    ("tile(A, (3, 1, 2))", "A"),
+    ("repeat(x, 3)", "x"),
+    ("repeat(A, 2, axis=0)", "A"),
+    ("A.repeat(3, axis=-1)", "A"),
+    ("repeat(A, 2)", "A"),
+    ("pad(x, 2)", "x"),
+    ("pad(x, (1, 2), constant_values=3)", "x"),
+    ("pad(A, ((1, 0), (2, 3)))", "A"),
+    ("pad(A, 1, mode='constant')", "A"),
+    ("roll(x, 1)", "x"),
+    ("roll(x, -1)*x", "x"),
+    ("roll(A, 1, axis=1)", "A"),
+    ("roll(A, (1, -1), axis=(0, 1))", "A"),
+    ("flip(x)", "x"),
+    ("flip(A)", "A"),
+    ("flip(A, axis=1)*A", "A"),
+    ("flip(T, (0, -1))", "T"),
+    ("reshape(A, (3, 2))", "A"),
+    ("A.reshape(6)", "A"),
+    ("A.reshape(-1)", "A"),
+    ("A.reshape(1, -1)", "A"),
+    ("A.reshape(2, 1, 3)", "A"),
+    ("T.reshape(6, 5)", "T"),
+    ("T.reshape(2, -1)", "T"),
+    ("T.reshape((5, 6))", "T"),
+    ("T.reshape(3, 10)", "T"),
+    ("reshape(T, (6, 5), order='F')", "T"),
+    ("ravel(T)", "T"),
+    ("A.flatten()", "A"),
+    ("vec(A)", "A"),
+    ("reshape(reshape(T, (30,)), (2, 15))", "T"),
+]
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize(("expression", "wrt"), EXPRESSIONS)
+def test_entries_go_where_numpy_puts_them(expression, wrt, symbolic):
+    words = re.findall(r"[A-Za-z_]+", expression)
+    names = [name for name in SHAPES if name in words]
+    arrays = sample({name: SHAPES[name] for name in names})
+    f = eval(f"lambda {', '.join(names)}: {expression}", SPACE)
+    shapes = {name: [LETTERS[k] if symbolic else k for k in SHAPES[name]] for name in names}
+    for text, g in ((expression, f), (f"sin({expression})", lambda **a: np.sin(f(**a)))):
+        try:
+            d = derive(f"y = {text}", wrt=wrt, shapes=shapes)
+        except EinsumDiffError as error:
+            assert symbolic
+            assert re.search("declare|as numbers", str(error))
+            return
+        value, slope = d.compile(value=True)(*(arrays[name] for name in d.inputs))
+        assert_close(value, g(**arrays), 1e-14)
+        assert_close(slope, numerical_jacobian(g, arrays, wrt), 1e-9)
+        second = derive(d, wrt=wrt)
+        assert_close(second(**arrays), numerical_jacobian(d, arrays, wrt), 1e-8)
+        small = {name: array.astype(np.float32) for name, array in arrays.items()}
+        assert d(**small).dtype == np.float32
+        assert read(str(d)) == d, str(d)
+
+
+def test_regrouping_builds_no_matrix_of_zeros_and_ones():
+    d = derive("y = A.reshape(-1)", wrt="A")
+    assert "delta" in str(d)
+    gradient = derive("y = sum(A.reshape(-1)**2*v)", wrt="A")
+    assert gradient.check() < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x: (3,); A: (2, 3); y = concatenate((x, A))", "x has 1 axis, and A has 2"),
+        ("x: (3,); z: (4,); stack((x, z))", "they cannot be stacked"),
+        ("A: (2, 3); B: (3, 4); y = concatenate((A, B))", "they cannot be joined along axis 0"),
+        ("A: (2, 3); y = reshape(A, (4, 2))", "which does not regroup to (4, 2)"),
+        ("A: (m, n); y = reshape(A, (2, -1))", "does not split into parts of 2"),
+        ("A: (2, 3); y = pad(A, ((1, 2), (3, 4), (5, 6)))", "pad_width has 3 pairs"),
+        ("pad(x, 1, mode='edge')", "pad with mode 'edge' is not known"),
+        ("roll(x, 2)", "a shift by 2 may be more than the size n"),
+        ("x: (3,); y = stack((x, x), axis=3)", "axis is 3"),
+    ],
+)
+def test_what_does_not_fit_is_refused(text, message):
+    with pytest.raises(EinsumDiffError) as caught:
+        derive(text, wrt="A" if "A:" in text else "x")
+    assert message in str(caught.value)
