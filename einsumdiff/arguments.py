@@ -77,6 +77,7 @@ class Arguments:
         arrays = {
             one.name: self._convert(one.name, given[one.name]) for one in self.inputs if one.name in given
         }
+        kind = self._promote(arrays, given)
         values = self._solve(arrays)
         for size, what in self.whole:
             if what and all(name in values for name in names(size)) and evaluate(size, values) < 0:
@@ -88,7 +89,8 @@ class Arguments:
             if name in arrays:
                 _in_range(name, arrays[name], size, values)
         return [
-            arrays[one.name] if one.name in arrays else _stand_in(one.shape, values) for one in self.inputs
+            arrays[one.name] if one.name in arrays else _stand_in(one.shape, values, kind)
+            for one in self.inputs
         ]
 
     # -- names ----------------------------------------------------------------------------------------
@@ -151,7 +153,29 @@ class Arguments:
             raise ValueFault(
                 f"{name} is an index and an array of {array.dtype}", None, "pass an array of whole numbers"
             )
-        return array if kind == "f" else array.astype(np.float64)
+        return array
+
+    def _promote(self, arrays: dict[str, np.ndarray[Any, Any]], given: Mapping[str, object]) -> np.dtype[Any]:
+        """Make all numbers floating-point ones, as NumPy does; the kind that they have in common.
+
+        A plain number has the kind of the arrays around it, so `a=2` does not widen float32.
+        """
+        import numpy as np
+
+        places = {name for name, _ in self.indices}
+        numbers = [name for name in arrays if name not in places]
+        plain = {n for n in numbers if isinstance(given[n], int | float) and not hasattr(given[n], "dtype")}
+        kinds = [
+            arrays[name].dtype for name in numbers if name not in plain and arrays[name].dtype.kind == "f"
+        ]
+        common: np.dtype[Any] = np.result_type(*kinds) if kinds else np.dtype(np.float64)
+        for name in numbers:
+            own = arrays[name].dtype
+            if name in plain:
+                arrays[name] = arrays[name].astype(common)
+            elif own.kind != "f":
+                arrays[name] = arrays[name].astype(np.result_type(own, common))
+        return common
 
     # -- sizes ----------------------------------------------------------------------------------------
 
@@ -257,13 +281,15 @@ def _solve_one(size: AnySize, name: str, actual: int, values: dict[str, int]) ->
     return True
 
 
-def _stand_in(shape: Sequence[AnySize], values: Mapping[str, int]) -> np.ndarray[Any, Any]:
+def _stand_in(
+    shape: Sequence[AnySize], values: Mapping[str, int], kind: np.dtype[Any]
+) -> np.ndarray[Any, Any]:
     """Zeros of that shape in the memory of one, for an array that is not read."""
     import numpy as np
 
     sizes = [substitute(size, values) for size in shape]
     return np.broadcast_to(
-        np.zeros(()), tuple(max(size, 0) if isinstance(size, int) else 1 for size in sizes)
+        np.zeros((), kind), tuple(max(size, 0) if isinstance(size, int) else 1 for size in sizes)
     )
 
 

@@ -279,7 +279,9 @@ class _Writer(Views):
                 parameters = tuple(p.name for p in row.parameters)[: len(parts)]
                 texts = tuple(part.within(ATOM) if row.spelling.template else part.text for part in parts)
                 text = row.spelling.spell(parameters, texts)
-                return Text(f"float({text})" if all(map(_constant, operands)) else text, axes)
+                if all(map(_constant, operands)):  # a number: it takes the kind of the arrays around it
+                    return Text(f"{'np.bool_' if row.boolean else 'float'}({text})", axes)
+                return Text(text, axes)
             case plan.Perform(name, operands, axes):
                 row = load_table()[name]
                 assert isinstance(row, Operation)
@@ -420,6 +422,9 @@ class _Writer(Views):
         axes = _ordered(value.axes, want)
         conditions = self._operands([c for c, _ in value.conditions], axes)
         (inner,) = self._operands([value.value], axes)
+        if _constant(value.value):  # of two numbers NumPy would choose the kind, not the arrays around them
+            self.typed = True
+            inner = Text(f"{self.dtype}.type({inner.text})", inner.axes)
         if len(conditions) == 1 and not value.conditions[0][1]:
             return Text(f"np.where({conditions[0].text}, {value.otherwise}, {inner.text})", axes)
         tests = [
