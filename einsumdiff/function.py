@@ -129,12 +129,13 @@ class Compiled:
             [term for jac in jacobians for term in jac.terms],
             [output] if value else [],
             shapes,
+            output,
         )
         return target.load(text, self._function_name(value)), checks
 
     def _call(self, value: bool, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         function, checks = self._loaded(value)
-        return function(*checks(args, kwargs))
+        return checks.call(function, args, kwargs)
 
 
 def _numpy_only(target: str, form: str) -> None:

@@ -162,7 +162,7 @@ class _Writer(Views):
         ordered = self.arranged(text, tuple(label for label in labels if label in text.axes))
         constant = _constant(value)
         if ordered.axes == labels and len(labels) == len(axes):
-            if constant and own:
+            if constant:
                 return self._constant(value, f"{self.dtype}.type(", ")")
             return f"np.array({ordered.text})" if own and _shares(value) else ordered.text
         shape = self.shape([1 if label is None else label.size for label in axes])
@@ -181,11 +181,17 @@ class _Writer(Views):
     def _constant(self, value: Expr, before: str, after: str) -> str:
         """A constant array; it is divided as an array, so that a size of 0 divides nothing."""
         self.typed = True
-        below = []
-        while isinstance(value, plan.Divide):
-            below.append(self.emit(value.right, ()).within(POWER))
-            value = value.left
-        return "/".join([f"{before}{self.emit(value, ()).text}{after}", *below[::-1]])
+        below, sign = [], 1
+        while isinstance(value, plan.Divide) or (isinstance(value, plan.Add) and len(value.terms) == 1):
+            if isinstance(value, plan.Divide):
+                below.append(self.emit(value.right, ()).within(POWER))
+                value = value.left
+            else:
+                ((one, value),) = value.terms
+                sign *= one
+        above = self.emit(value, ())
+        text = above.text if sign > 0 else f"-{above.within(PRODUCT)}"
+        return "/".join([f"{before}{text}{after}", *below[::-1]])
 
     def _written(self, write: plan.Write) -> str:
         text = self.emit(write.value, write.labels)
@@ -254,6 +260,9 @@ class _Writer(Views):
             case plan.Divide(left, right, axes):
                 axes = _ordered(axes, want)
                 a, b = self._operands([left, right], axes)
+                if _constant(left) and _has_size(right):  # a size may be 0, by which Python does not divide
+                    self.typed = True
+                    a = Text(f"{self.dtype}.type({a.text})", ())
                 return Text(f"{a.factor}/{b.within(POWER)}", axes, PRODUCT)
             case plan.Power(base, power, axes):
                 inner = self.emit(base, want)
@@ -473,6 +482,13 @@ def _constant(value: Expr) -> bool:
             return all(map(_constant, operands))
         case _:
             return False
+
+
+def _has_size(value: Expr) -> bool:
+    """Is there a size in it?"""
+    if isinstance(value, plan.Literal):
+        return isinstance(value.value, Size)
+    return any(map(_has_size, plan.parts(value)))
 
 
 def _shares(value: Expr) -> bool:
