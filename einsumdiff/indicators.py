@@ -36,11 +36,11 @@ class Guarded(Copier):
 
     def _define(self, definition: Definition) -> Copied:
         if isinstance(definition.body, Reduce) and definition.body.op == "prod":
-            rewritten = _guarded_product(definition.body)
-            if rewritten is not None:
-                return super()._define(
-                    Definition(definition.name, definition.shape, rewritten, definition.named)
-                )
+            body: Reduce = definition.body
+            while (rewritten := _guarded_product(body)) is not None:  # a condition may stand within another
+                body = rewritten
+            if body is not definition.body:
+                return super()._define(Definition(definition.name, definition.shape, body, definition.named))
         return super()._define(definition)
 
     def body(self, body: Body) -> Body:

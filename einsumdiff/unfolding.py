@@ -24,6 +24,8 @@ from einsumdiff.nodes import (
 from einsumdiff.sizes import Size, nonnegative
 
 MOST_FACTORS = 24
+MOST_POWER = 4
+"""A power of a sum is a product over as many labels: beyond this it stays a power."""
 
 
 def unfold(term: Term) -> list[Term]:
@@ -40,13 +42,15 @@ def unfold(term: Term) -> list[Term]:
         one = stack.pop()
         for k, factor in enumerate(one.product.factors):
             terms = _plain_terms(factor)
-            alone = len(one.product.factors) == 1
+            power = factor.power if isinstance(factor, Entry) else 1
+            alone = len(one.product.factors) == 1 and power == 1
             if terms is None or (len(terms) > 1 and not alone):
                 continue
             if len(one.product.factors) + max(len(t.product.factors) for t in terms) > MOST_FACTORS:
                 continue
             assert isinstance(factor, Entry)
-            rest = one.product.factors[:k] + one.product.factors[k + 1 :]
+            left = (factor._replace(power=power - 1),) if power != 1 else ()
+            rest = (*one.product.factors[:k], *left, *one.product.factors[k + 1 :])
             for inner in reversed(terms):
                 access = {
                     axis.labels[0]: form
@@ -69,7 +73,9 @@ def unfold(term: Term) -> list[Term]:
 
 def _plain_terms(factor: Factor) -> tuple[Term, ...] | None:
     """The terms of the definition that a factor reads, if each has an axis of its own for every label."""
-    if not isinstance(factor, Entry) or factor.power != 1 or not isinstance(factor.array, Definition):
+    if not isinstance(factor, Entry) or not isinstance(factor.array, Definition):
+        return None
+    if not isinstance(factor.power, int) or not 1 <= factor.power <= MOST_POWER:
         return None
     body, shape = factor.array.body, factor.array.shape
     if not isinstance(body, Sum) or not body.terms:

@@ -94,6 +94,9 @@ class RuleNames:
     def letter(self, name: tree.Name) -> Index | None:
         return self.letters.setdefault(name.name, Index(name.name, name.span))
 
+    def kronecker(self, name: tree.Name, count: int) -> bool:
+        return True
+
     def size(self, name: str) -> AnySize | None:
         return None
 

@@ -101,6 +101,12 @@ class _Building:
         for variable in inputs:
             if not variable.rank and variable.declared is None and variable.exact is None:
                 variable.rank = max(variable.least, by_name(variable.name))
+            if variable.name == "delta" and 2 in (variable.rank, len(variable.declared or ())):
+                raise NameFault(
+                    "delta is Kronecker's where it has two indices",
+                    variable.span,
+                    "call the matrix something else",
+                )
             sizing.variable(variable)
         for line in self.lines:
             sizing.line(line)

@@ -58,6 +58,9 @@ class Names(Protocol):
     def letter(self, name: tree.Name) -> Index | None:
         """A name in brackets: its index, or None where it is no letter."""
 
+    def kronecker(self, name: tree.Name, count: int) -> bool:
+        """Whether `delta` with so many items is Kronecker's, and no array that is called so."""
+
     def size(self, name: str) -> AnySize | None:
         """The size of that name."""
 
@@ -251,7 +254,11 @@ class Reader:
         base = node.base
         if isinstance(base, tree.Attribute) and base.name == "shape":
             return self._axis_size(node, base)
-        if isinstance(base, tree.Name) and base.name == "delta" and self.names.letter(base) is not None:
+        if (
+            isinstance(base, tree.Name)
+            and base.name == "delta"
+            and self.names.kronecker(base, len(node.items))
+        ):
             return self._delta(node)
         if indexed and all(self._is_item(item) or self._gathers(item) for item in node.items):
             return self._access(node)

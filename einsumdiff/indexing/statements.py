@@ -354,6 +354,12 @@ class Statements:
         self._line.indices.append(index)
         return index
 
+    def kronecker(self, name: tree.Name, count: int) -> bool:
+        declared = self._declared.get(name.name)
+        if declared is not None:  # an array may be called so as well: they differ in the number of axes
+            return count == 2 and len(declared[0]) != 2
+        return name.name not in self._arrays
+
     def size(self, name: str) -> AnySize | None:
         return symbol(name) if name in self._sizes else None
 

@@ -259,6 +259,10 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
     shapes = {array.name: shape_text(array.shape) for array in program.inputs}
     for definition in declared:
         shapes[page.names[definition]] = shape_text(definition.shape)
+    for jac in jacobians:
+        for one in jac.wrt:
+            if not jac.terms and isinstance(one, Definition):  # no right side says how many there are
+                shapes.setdefault(page.names.get(one, one.name), shape_text(one.shape))
     if output.shape:
         shapes.setdefault(output.name, shape_text(output.shape))
     said = "; ".join(f"{name}: {text}" for name, text in shapes.items())

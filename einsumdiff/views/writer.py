@@ -29,6 +29,7 @@ from einsumdiff.nodes import (
     Sum,
     Term,
     bare,
+    body_axes,
     counted,
     factor_labels,
     is_one_hot,
@@ -162,6 +163,29 @@ class Writer:
         ]
         return self.product(term.product, env, used, summed, ties, [label for label in said if label])
 
+    def _accessed(self, array: Array, forms: Sequence[Form], accesses: Accesses) -> None:
+        """Note what is read in the text: where a definition stands in place, what its body reads."""
+        labels = [form.label for form in body_axes(array.body)] if array in self.inline else [None]
+        if None in labels or not isinstance(array, Definition):
+            accesses.add(forms, array.shape)
+            return
+        env = {label: form for label, form in zip(labels, forms, strict=True) if label is not None}
+        match array.body:
+            case Sum(terms):
+                for term in terms:
+                    own = [form.label for form in term.axes]
+                    if own == labels or None not in own:
+                        inner = {n: form for n, form in zip(own, forms, strict=True) if n is not None}
+                        for f in term.product.factors:
+                            if isinstance(f, Entry | Mask):
+                                self._accessed(f.array, [g.substitute(inner) for g in f.forms], accesses)
+            case Call(_, _, operands) | Operate(_, _, operands, _, _):
+                for one in operands:
+                    if isinstance(one, Entry):
+                        self._accessed(one.array, [g.substitute(env) for g in one.forms], accesses)
+            case Reduce(_, _, _, entry, _) | OneHot(_, entry):
+                self._accessed(entry.array, [g.substitute(env) for g in entry.forms], accesses)
+
     def product(
         self,
         product: Product,
@@ -209,7 +233,7 @@ class Writer:
                     pass
                 case Entry(array, forms, power):
                     forms = tuple(form.substitute(env) for form in forms)
-                    accesses.add(forms, array.shape)
+                    self._accessed(array, forms, accesses)
                     rank = -len(forms) or -99
                     single = array not in self.inline
                     text = self.entry(array, forms, used)
@@ -235,7 +259,7 @@ class Writer:
                     masks.append((False, apart.text, apart.labels))
                 case Mask(array, forms, holds):
                     forms = tuple(form.substitute(env) for form in forms)
-                    accesses.add(forms, array.shape)
+                    self._accessed(array, forms, accesses)
                     masks.append((holds, self.entry(array, forms, used), labels_of(forms)))
         for label in over:
             needed = accesses.range_factor(label, cuts)
