@@ -52,6 +52,7 @@ class Arguments:
     indices : inputs that hold places of an axis, with the size of that axis.
     places : places by number that must be there: `x[0]`, of an x that may be empty.
     divisors : sizes that are divided by; where one is 0 the result is nan or inf, without a warning.
+    origins : who gave an input its shape, in words.
     """
 
     inputs: tuple[Input, ...]
@@ -63,6 +64,7 @@ class Arguments:
     indices: tuple[tuple[str, AnySize], ...]
     places: tuple[Place, ...]
     divisors: tuple[AnySize, ...]
+    origins: Mapping[str, str]
 
     def call(self, function: Callable[..., Any], args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         """The function of the arrays, checked."""
@@ -205,7 +207,8 @@ class Arguments:
                 continue
             if array.ndim != len(one.shape):
                 expected = f"{_axes(len(one.shape))}: {shape_text(one.shape)}" if one.shape else "is a number"
-                raise RankFault(f"{one.name} has shape {array.shape}, expected {expected}")
+                given = f" ({self.origins[one.name]})" if one.name in self.origins else ""
+                raise RankFault(f"{one.name} has shape {array.shape}, expected {expected}{given}")
             for axis, (size, actual) in enumerate(zip(one.shape, array.shape, strict=True)):
                 name = next(names(size), None)
                 if name is not None and size == symbol(name) and name not in values:
@@ -219,7 +222,7 @@ class Arguments:
                 name, axis, size, actual = item
                 unknown = [n for n in names(size) if n not in values]
                 if not unknown:
-                    _fit(name, axis, size, actual, values, origin)
+                    _fit(name, axis, size, actual, values, origin, self.origins.get(name, ""))
                 elif len(unknown) == 1 and _solve_one(name, axis, size, unknown[0], actual, values):
                     origin[unknown[0]] = f"axis {axis} of {name}, which is {size}"
                 else:
@@ -278,13 +281,20 @@ def _in_range(name: str, array: np.ndarray[Any, Any], size: AnySize, values: Map
 
 
 def _fit(
-    name: str, axis: int, size: AnySize, actual: int, values: Mapping[str, int], origin: Mapping[str, str]
+    name: str,
+    axis: int,
+    size: AnySize,
+    actual: int,
+    values: Mapping[str, int],
+    origin: Mapping[str, str],
+    given: str,
 ) -> None:
     expected = evaluate(size, values)
     if expected == actual:
         return
     if isinstance(size, int):
-        raise ShapeFault(f"{name}: axis {axis} has size {actual}, expected {size}")
+        said = f" ({given})" if given else ""
+        raise ShapeFault(f"{name}: axis {axis} has size {actual}, expected {size}{said}")
     places = "; ".join(
         origin[n] if size == symbol(n) else f"{n} = {values[n]}: {origin[n]}" for n in names(size)
     )

@@ -131,6 +131,7 @@ class Compiled:
             [output] if value else [],
             shapes,
             output,
+            self._program.origins,
         )
         return target.load(text, self._function_name(value)), checks
 

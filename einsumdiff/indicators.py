@@ -37,8 +37,10 @@ class Guarded(Copier):
     def _define(self, definition: Definition) -> Copied:
         if isinstance(definition.body, Reduce) and definition.body.op == "prod":
             body: Reduce = definition.body
-            while (rewritten := _guarded_product(body)) is not None:  # a condition may stand within another
-                body = rewritten
+            rewritten = _guarded_product(body)
+            while rewritten is not None:  # a condition may stand within another
+                nested = len(rewritten.guards) > len(body.guards)
+                body, rewritten = rewritten, _guarded_product(rewritten) if nested else None
             if body is not definition.body:
                 return super()._define(Definition(definition.name, definition.shape, body, definition.named))
         return super()._define(definition)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from einsumdiff.arguments import Arguments, Emptiness, Place
 from einsumdiff.nodes import (
@@ -37,6 +37,7 @@ def arguments(
     roots: Iterable[Array],
     shapes: Iterable[tuple[str, tuple[AnySize, ...]]],
     output: Array | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> Arguments:
     """The checks for a function that computes these terms and definitions.
 
@@ -89,6 +90,7 @@ def arguments(
         tuple(indices),
         tuple(places),
         tuple(divisors),
+        origins or {},
     )
 
 

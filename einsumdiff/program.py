@@ -404,7 +404,8 @@ class Program:
     """What the user wrote, in index form.
 
     `arrays` gives what each name means at the end of the program (for wrt); `notes` says what was
-    assumed, a sentence each. `builder` goes on where the program ended.
+    assumed, a sentence each. `builder` goes on where the program ended. `origins` says who gave an input
+    its shape, in words; `properties` are the words behind a declared shape, by name.
     """
 
     text: str
@@ -413,6 +414,8 @@ class Program:
     arrays: Mapping[str, Array]
     notes: tuple[str, ...]
     builder: Builder
+    origins: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def definitions(self) -> tuple[Definition, ...]:

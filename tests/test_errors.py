@@ -57,7 +57,7 @@ def test_a_wrong_size_says_the_axis_the_expected_size_and_where_it_came_from(d):
 
 def test_a_wrong_number_says_what_was_declared():
     d = derive("x @ x", wrt="x", shapes={"x": (3,)})
-    assert said(ShapeFault, lambda: d(x=np.ones(4))) == "x: axis 0 has size 4, expected 3"
+    assert said(ShapeFault, lambda: d(x=np.ones(4))) == "x: axis 0 has size 4, expected 3 (given in shapes=)"
 
 
 def test_a_size_that_is_a_formula_says_its_value_and_its_names():
@@ -68,7 +68,7 @@ def test_a_size_that_is_a_formula_says_its_value_and_its_names():
 
 def test_a_wrong_rank_says_the_expected_axes(d):
     text = said(RankFault, lambda: d(W=W, x=np.ones((3, 1)), b=B))
-    assert text == "x has shape (3, 1), expected is 1 axis: (n,)"
+    assert text == "x has shape (3, 1), expected is 1 axis: (n,) (declared in line 1)"
 
 
 def test_an_integer_array_for_the_wrt_is_refused(d):

@@ -215,3 +215,26 @@ def test_a_byte_order_mark_is_no_part_of_the_program():
 def test_what_was_not_printed_cannot_be_read():
     with pytest.raises(EinsumDiffError, match="text, not int"):
         read(3)
+
+
+@pytest.mark.parametrize(
+    ("program", "shapes", "words"),
+    [
+        ("a: ()\nx: (3,)\ny = a*sum(x)", None, "declared in line 2"),
+        ("a: (); y = a*sum(x)", {"x": (3,)}, "given in shapes="),
+        ("a: (); y = a*sum(x)", {"x": np.ones(3)}, "shapes="),
+    ],
+)
+@pytest.mark.parametrize("size", [(4,), (3, 3)])
+def test_a_shape_that_does_not_fit_says_who_gave_it(program, shapes, words, size):
+    d = derive(program, wrt="a", shapes=shapes)
+    with pytest.raises(EinsumDiffError, match=words):
+        d(a=1.0, x=np.ones(size))
+
+
+def test_a_property_is_printed_and_read():
+    d = derive("S: (n, n) symmetric\ny = x @ S @ x", wrt="x")
+    assert "S: (n, n) symmetric" in str(d)
+    assert "S: (n, n) symmetric" in d.program
+    assert read(str(d)) == d
+    assert "S: (n, n) symmetric" in str(read(str(d)))

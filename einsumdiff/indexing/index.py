@@ -127,6 +127,8 @@ class _Building:
             arrays,
             tuple(self._notes(inputs)),
             self.builder,
+            {variable.name: variable.source for variable in inputs if variable.source},
+            self.read.properties,
         )
 
     # -- sizes

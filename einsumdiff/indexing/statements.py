@@ -56,6 +56,7 @@ class Statements:
         self.current: dict[str, Variable] = {}
         self.words: dict[str, None] = {}
         self.notes: list[str] = []
+        self.properties: dict[str, tuple[str, ...]] = {}
         self._pending: list[tree.Assign] = []
         self._declared: dict[str, tuple[tuple[AnySize, ...], str, Span | None]] = {}
         self._sizes: dict[str, str] = {}  # size names, with where they come from
@@ -105,6 +106,8 @@ class Statements:
         if old is not None and old[0] != shape:
             raise NameFault(f"{name} is declared twice", statement.span, "keep one declaration")
         self._declared[name] = shape, f"declared in line {statement.span.line}", statement.span
+        if statement.properties:
+            self.properties[name] = statement.properties
         self.words[name] = None
         for size in shape:
             for one in names(size):

@@ -19,6 +19,7 @@ from einsumdiff.nodes import (
     Definition,
     Entry,
     Form,
+    Input,
     Label,
     Product,
     Reduce,
@@ -239,9 +240,14 @@ def program_text(program: Program, explicit: bool = True) -> str:
     """The program as understood: the shapes of its inputs, then the definitions, sums written out."""
     page = _Page(program, [program.output], [], explicit)
     lines, declared, _ = page.written([])
-    shapes = [f"{array.name}: {shape_text(array.shape)}" for array in program.inputs]
+    shapes = [f"{array.name}: {_declaration(program, array)}" for array in program.inputs]
     shapes += [f"{page.names[array]}: {shape_text(array.shape)}" for array in declared]
     return "\n".join([*([f"{'; '.join(shapes)}"] if shapes else []), *lines])
+
+
+def _declaration(program: Program, array: Input) -> str:
+    """`(n, n) symmetric`."""
+    return " ".join([shape_text(array.shape), *program.properties.get(array.name, ())])
 
 
 def formula_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
@@ -256,7 +262,7 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
     lines, declared, partials = page.written(jacobians)
     lines += partials
     output = jacobians[0].output
-    shapes = {array.name: shape_text(array.shape) for array in program.inputs}
+    shapes = {array.name: _declaration(program, array) for array in program.inputs}
     for definition in declared:
         shapes[page.names[definition]] = shape_text(definition.shape)
     for jac in jacobians:

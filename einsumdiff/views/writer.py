@@ -165,12 +165,13 @@ class Writer:
 
     def _accessed(self, array: Array, forms: Sequence[Form], accesses: Accesses) -> None:
         """Note what is read in the text: where a definition stands in place, what its body reads."""
-        labels = [form.label for form in body_axes(array.body)] if array in self.inline else [None]
-        if None in labels or not isinstance(array, Definition):
+        inline = array.body if isinstance(array, Definition) and array in self.inline else None
+        labels = [form.label for form in body_axes(inline)] if inline is not None else []
+        if inline is None or None in labels:
             accesses.add(forms, array.shape)
             return
         env = {label: form for label, form in zip(labels, forms, strict=True) if label is not None}
-        match array.body:
+        match inline:
             case Sum(terms):
                 for term in terms:
                     own = [form.label for form in term.axes]
