@@ -36,7 +36,7 @@ from einsumdiff.nodes import (
     substitute_factor,
 )
 from einsumdiff.plan import Expr, Plan
-from einsumdiff.products import Products
+from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
 from einsumdiff.sizes import AnySize, Size, assumed, names, subtracted, symbol
 from einsumdiff.terms import injective, known_labels
@@ -276,6 +276,9 @@ class _Lowering:
                 if apart and sum(c for _, c in only.form.coefficients if isinstance(c, int)) == 0:
                     axes = tuple(other if n is label else n for n in base.axes)
                     return plan.Others(base, label, axes)
+            running = _running(body, label, base)
+            if running is not None:
+                return running
             conditions = tuple((self.products.condition(g), True) for g in body.guards)
             base = plan.Select(conditions, base, 1, plan.union([base, *(c for c, _ in conditions)]))
         return plan.Fold(body.op, base, tuple(n for n in base.axes if n not in body.bound))
@@ -386,6 +389,27 @@ class _Lowering:
         if known is None:
             known = self.weights[value] = 1 + sum(self._weight(part) for part in plan.parts(value))
         return known
+
+
+def _running(body: Reduce, label: Label, base: Expr) -> Expr | None:
+    """A product up to a place as a cumulative product; so one that leaves an entry out."""
+    for guard in body.guards:
+        for own, place, reverse, apart in triangle(guard, body.bound, ()):
+            rest = [g for g in body.guards if g is not guard]
+            if own is not label or place in base.axes:
+                continue
+            axes = tuple(place if n is label else n for n in base.axes)
+            if not rest:
+                return plan.Running("prod", base, label, place, reverse, apart, axes)
+            (first, *more) = rest
+            labels = first.form.labels
+            other = next((n for n in labels if n is not label), None)
+            if more or first.op != "!=" or len(labels) != 2 or other is None or first.form.constant != 0:
+                continue
+            if reverse or apart or other is place or other in base.axes or other.size != label.size:
+                continue
+            return plan.RunningOthers(base, label, place, other, (*axes, other))
+    return None
 
 
 def _plain(term: Term, shape: Sequence[AnySize]) -> bool:

@@ -117,6 +117,33 @@ class Others:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Running:
+    """`op` (`sum` or `prod`) of all entries along `label` up to each place, which has the label `place`.
+
+    `reverse`: from each place on; `apart`: without the entry at the place itself.
+    """
+
+    op: str
+    base: Expr
+    label: Label
+    place: Label
+    reverse: bool
+    apart: bool
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunningOthers:
+    """Along `label`: the product of all entries up to `place` but the one at `other`."""
+
+    base: Expr
+    label: Label
+    place: Label
+    other: Label
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Apply:
     """A function of the table, elementwise."""
 
@@ -218,6 +245,8 @@ Expr = (
     | Contract
     | Fold
     | Others
+    | Running
+    | RunningOthers
     | Apply
     | Perform
     | Condition
@@ -253,6 +282,8 @@ def parts(value: Expr) -> tuple[Expr, ...]:
             return a, b
         case Take(a, _, b, _) | Scatter(a, _, b, _):
             return a, b
+        case Running(base=base) | RunningOthers(base=base):
+            return (base,)
         case Hot(index, _, _):
             return (index,)
         case Power(base, _, _) | Fold(_, base, _) | Others(base, _, _) | Cast(base, _) | Whole(base, _):
@@ -291,6 +322,12 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
             return Fold(op, relabelled(base, new), axes(labels))
         case Others(base, label, labels):
             return Others(relabelled(base, new), new.get(label, label), axes(labels))
+        case Running(op, base, label, place, reverse, apart, labels):
+            moved = new.get(place, place)
+            return Running(op, relabelled(base, new), label, moved, reverse, apart, axes(labels))
+        case RunningOthers(base, label, place, other, labels):
+            ends = new.get(place, place), new.get(other, other)
+            return RunningOthers(relabelled(base, new), label, *ends, axes(labels))
         case Cast(base, labels):
             return Cast(relabelled(base, new), axes(labels))
         case Whole(base, labels):

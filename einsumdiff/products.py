@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -45,7 +45,7 @@ class Products:
     def product(self, one: Product, trusted: bool = False) -> Expr:
         """A product over its free labels; what it sums is contracted pair by pair."""
         factors = list(one.factors)
-        conditions = [f for f in factors if isinstance(f, Guard | Mask)]
+        conditions: list[Guard | Mask] = [f for f in factors if isinstance(f, Guard | Mask)]
         hots = [f for f in factors if isinstance(f, Entry) and is_one_hot(f.array)]
         scalar: list[_Side] = []
         operands: list[_Side] = []
@@ -57,9 +57,10 @@ class Products:
                 case Entry() if not is_one_hot(f.array):
                     value, power = self._powered(f, trusted, bool(conditions))
                     (operands if value.axes else scalar).append((value, power))
-        bound = one.bound
+        bound: Sequence[Label] = one.bound
         if hots:
             operands, bound = self._placed(hots, operands, conditions, bound)
+        operands, conditions, bound = self._running(operands, conditions, bound)
         count = counted(one) if not operands else None
         if count is not None:
             operands = [(plan.Place(count, count.labels), 1)]
@@ -223,6 +224,29 @@ class Products:
             bound = tuple(n for n in bound if n not in gone and n not in own)
         return operands, tuple(bound)
 
+    def _running(
+        self, operands: list[_Side], conditions: list[Guard | Mask], bound: Sequence[Label]
+    ) -> tuple[list[_Side], list[Guard | Mask], Sequence[Label]]:
+        """Guards such as `[i - k >= 0]` over a summed label make a cumulative sum, not a triangle."""
+        for guard in list(conditions):
+            others = {n for f in conditions if f is not guard for n in factor_labels(f)}
+            found = triangle(guard, bound, others) if isinstance(guard, Guard) else None
+            for label, place, reverse, apart in found or ():
+                inside = [o for o in operands if label in o[0].axes]
+                outside = [o for o in operands if label not in o[0].axes]
+                if not inside or any(place in value.axes for value, _ in inside):
+                    continue
+                beyond = others | {place, label} | {n for value, _ in outside for n in value.axes}
+                own = [n for n in bound if n not in beyond]
+                base = self._contracted(inside, own)
+                axes = tuple(place if n is label else n for n in base.axes)
+                value = plan.Running("sum", base, label, place, reverse, apart, axes)
+                operands = [*outside, (value, 1)]
+                conditions = [f for f in conditions if f is not guard]
+                bound = tuple(n for n in bound if n is not label and n not in own)
+                break
+        return operands, conditions, bound
+
     def _index(self, hot: Entry) -> Expr:
         """The index array of an indicator, over the labels of the entry."""
         body = hot.array.body if isinstance(hot.array, Definition) else None
@@ -279,6 +303,26 @@ def _boolean(array: Array) -> bool:
         return False
     row = load_table()[array.body.function]
     return isinstance(row, Function) and row.boolean
+
+
+Triangle = tuple[Label, Label, bool, bool]
+"""The label that is summed, the other one, and whether the sum is from there on, and without it."""
+
+
+def triangle(guard: Guard, bound: Sequence[Label], barred: Container[Label]) -> list[Triangle]:
+    """How `[a - b >= 0]` or `[a - b - 1 >= 0]` may be read, for labels of one size."""
+    if guard.op != ">=" or len(guard.form.coefficients) != 2 or guard.form.constant not in (0, -1):
+        return []
+    (a, c), (b, d) = guard.form.coefficients
+    if (c, d) == (-1, 1):
+        a, b = b, a
+    elif (c, d) != (1, -1):
+        return []
+    if a.size != b.size or a in barred or b in barred:
+        return []
+    apart = guard.form.constant == -1
+    ways = [(b, a, False, apart), (a, b, True, apart)]
+    return [way for way in ways if way[0] in bound]
 
 
 def _taken(value: Expr, label: Label, index: Expr) -> Expr:

@@ -27,7 +27,7 @@ LAYERS = """
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
     indexing.contractions  indexing.gathering  indexing.placing  differentiate
-    indexing.slicing
+    indexing.slicing  indexing.running
     indexing.structural
     indexing.ranks
     indexing.index

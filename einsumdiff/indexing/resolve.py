@@ -196,7 +196,8 @@ class Reader:
             trees = value if isinstance(value, list) else [value]
             if trees and trees[0] is not defaults[name]:
                 arguments.spans[name] = trees[0].span.to(trees[-1].span)
-            if name not in arrays:
+            absent = value is defaults[name] and isinstance(value, tree.Constant) and value.value is None
+            if name not in arrays or absent:
                 statics = tuple(self.static(one) for one in trees)
                 arguments.statics[name] = statics if isinstance(value, list) else statics[0]
             elif isinstance(value, list | tree.Sequence):

@@ -270,6 +270,21 @@ class _Writer(Views):
                 k = inner.axes.index(label)
                 renamed = inner.axes[:k] + tuple(n for n in axes if n not in inner.axes) + inner.axes[k + 1 :]
                 return Text(f"_product_of_others({inner.text}, {k})", renamed)
+            case plan.Running(op, base, label, place, reverse, apart, axes):
+                inner = self.emit(base, tuple(label if n is place else n for n in want))
+                k = inner.axes.index(label)
+                renamed = tuple(place if n is label else n for n in inner.axes)
+                if apart or reverse:
+                    self.helpers.add("_running")
+                    options = ", reverse=True" * reverse + ", apart=True" * apart
+                    return Text(f"_running(np.{op}, {inner.text}, {k}{options})", renamed)
+                return Text(f"np.cum{op}({inner.text}, axis={k})", renamed)
+            case plan.RunningOthers(base, label, place, other, _):
+                self.helpers.add("_running_product_of_others")
+                inner = self.emit(base, ())
+                k = inner.axes.index(label)
+                rest = tuple(n for n in inner.axes if n is not label)
+                return Text(f"_running_product_of_others({inner.text}, {k})", (*rest, other, place))
             case plan.Apply(name, operands, axes):
                 row = load_table()[name]
                 assert isinstance(row, Function)
@@ -420,7 +435,7 @@ class _Writer(Views):
         axes = _ordered(value.axes, want)
         conditions = self._operands([c for c, _ in value.conditions], axes)
         (inner,) = self._operands([value.value], axes)
-        if len(conditions) == 1 and not value.conditions[0][1]:
+        if len(conditions) == 1 and not value.conditions[0][1] and not _constant(value.value):
             return Text(f"np.where({conditions[0].text}, {value.otherwise}, {inner.text})", axes)
         tests = [
             test.text if holds else f"np.logical_not({test.text})"
@@ -429,6 +444,12 @@ class _Writer(Views):
         whole = tests[0]
         for test in tests[1:]:
             whole = f"np.logical_and({whole}, {test})"
+        if _constant(value.value):  # of two Python numbers where() would make its own dtype
+            self.typed = True
+            chosen = whole if whole.startswith("(") or whole.endswith(")") else f"({whole})"
+            if inner.text != "1" or value.otherwise != 0:
+                chosen = f"np.where({whole}, {inner.text}, {value.otherwise})"
+            return Text(f"{chosen}.astype({self.dtype})", axes)
         return Text(f"np.where({whole}, {inner.text}, {value.otherwise})", axes)
 
 

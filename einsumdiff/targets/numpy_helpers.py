@@ -50,6 +50,32 @@ def _logsumexp(a, axis):
     with np.errstate(divide="ignore"):
         return np.log(np.sum(np.exp(a - top), axis=axis)) + np.squeeze(top, axis=axis)
 ''',
+    "_running": '''
+def _running(op, a, axis, reverse=False, apart=False):
+    """The cumulative op along the axis, from the end with reverse; apart: without the entry itself."""
+    a = np.moveaxis(a, axis, -1)
+    if reverse:
+        a = a[..., ::-1]
+    cumulate, start = (np.cumsum, 0) if op is np.sum else (np.cumprod, 1)
+    if apart:
+        result = np.full_like(a, start)
+        result[..., 1:] = cumulate(a[..., :-1], axis=-1)
+    else:
+        result = cumulate(a, axis=-1)
+    if reverse:
+        result = result[..., ::-1]
+    return np.moveaxis(result, -1, axis)
+''',
+    "_running_product_of_others": '''
+def _running_product_of_others(a, axis):
+    """[..., k, i]: the product of the entries up to i along the axis but the one at k; exact at zeros."""
+    a = np.moveaxis(a, axis, -1)
+    k, i = np.arange(a.shape[-1])[:, None], np.arange(a.shape[-1])
+    before = np.ones_like(a)
+    before[..., 1:] = np.cumprod(a[..., :-1], axis=-1)
+    after = np.cumprod(np.where(i > k, a[..., None, :], 1).astype(a.dtype), axis=-1)
+    return np.where(i >= k, before[..., :, None]*after, np.cumprod(a, axis=-1)[..., None, :])
+''',
     "_product_of_others": '''
 def _product_of_others(a, axis):
     """Along the axis, the product of all other entries; exact where entries are zero."""

@@ -15,13 +15,9 @@ from einsumdiff.language.rows import Function
 from einsumdiff.language.table import load_table
 from einsumdiff.nodes import (
     Array,
-    Call,
     Definition,
-    Entry,
     Form,
-    Label,
     Product,
-    Reduce,
     Sum,
     body_arrays,
 )
@@ -37,6 +33,7 @@ from einsumdiff.views.letters import (
     place_axes,
     wanted_letters,
 )
+from einsumdiff.views.ranges import said
 from einsumdiff.views.text import SUM, brackets, form_text
 from einsumdiff.views.writer import Writer
 
@@ -173,51 +170,7 @@ def _reads(definition: Definition) -> tuple[Array, ...]:
 
 def _says_its_shape(definition: Definition, inline: Set[Array]) -> bool:
     """Whether the right side gives every index on the left its range."""
-    return all(_said(definition, inline))
-
-
-def _said(definition: Definition, inline: Set[Array]) -> list[bool]:
-    """For each axis, whether a plain access in what is written gives its index the whole range.
-
-    What stands in place is gone into. A shifted access may make a range shorter: it says nothing.
-    """
-    body, shape = definition.body, definition.shape
-    if not shape:
-        return []
-    match body:
-        case Sum(terms):
-            found = [False] * len(shape)
-            for term in terms:
-                given = _given(term.product.entries, inline)
-                if given is None:
-                    return [False] * len(shape)
-                for k, (form, size) in enumerate(zip(term.axes, shape, strict=True)):
-                    label = form.label
-                    found[k] |= label is not None and label in given and label.size == size
-            return found
-        case Call(_, axes, operands):
-            given = _given([o for o in operands if isinstance(o, Entry)], inline)
-            return [given is not None and label in given for label in axes]
-        case Reduce(axes=axes, entry=entry):
-            given = _given([entry], inline)
-            return [given is not None and label in given for label in axes]
-        case _:
-            return [size != 1 for size in shape]
-
-
-def _given(entries: Iterable[Entry], inline: Set[Array]) -> set[Label] | None:
-    """The labels that plain accesses give their range; None where an access is shifted."""
-    found: set[Label] = set()
-    for f in entries:
-        said = [True] * len(f.forms)
-        if f.array in inline and isinstance(f.array, Definition):
-            said = _said(f.array, inline)
-        for form, size, says in zip(f.forms, f.array.shape, said, strict=True):
-            if form.label is None and form.coefficients:
-                return None
-            if says and form.label is not None and form.label.size == size:
-                found.add(form.label)
-    return found
+    return all(said(definition, inline))
 
 
 def _page(program: Program, jacobians: Sequence[Jacobian]) -> _Page:

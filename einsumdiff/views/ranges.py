@@ -6,10 +6,13 @@ A term is brought into a form that says so; what then is left is said by a facto
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence, Set
 from typing import NamedTuple
 
 from einsumdiff.nodes import (
+    Array,
+    Call,
+    Definition,
     Entry,
     Factor,
     Form,
@@ -17,6 +20,8 @@ from einsumdiff.nodes import (
     Label,
     Mask,
     Product,
+    Reduce,
+    Sum,
     Term,
     bare,
 )
@@ -190,3 +195,47 @@ def _room(form: Form, size: AnySize) -> AnySize | None:
         numerator = size - form.constant - 1
         return substitute(numerator, {}) // c + 1
     return None
+
+
+def said(definition: Definition, inline: Set[Array]) -> list[bool]:
+    """For each axis, whether a plain access in what is written gives its index the whole range.
+
+    What stands in place is gone into. A shifted access may make a range shorter: it says nothing.
+    """
+    body, shape = definition.body, definition.shape
+    if not shape:
+        return []
+    match body:
+        case Sum(terms):
+            found = [False] * len(shape)
+            for term in terms:
+                given = given_by(term.product.entries, inline)
+                if given is None:
+                    return [False] * len(shape)
+                for k, (form, size) in enumerate(zip(term.axes, shape, strict=True)):
+                    label = form.label
+                    found[k] |= label is not None and label in given and label.size == size
+            return found
+        case Call(_, axes, operands):
+            given = given_by([o for o in operands if isinstance(o, Entry)], inline)
+            return [given is not None and label in given for label in axes]
+        case Reduce(axes=axes, entry=entry):
+            given = given_by([entry], inline)
+            return [given is not None and label in given for label in axes]
+        case _:
+            return [size != 1 for size in shape]
+
+
+def given_by(entries: Iterable[Entry], inline: Set[Array]) -> set[Label] | None:
+    """The labels that plain accesses give their range; None where an access is shifted."""
+    found: set[Label] = set()
+    for f in entries:
+        plain = [True] * len(f.forms)
+        if f.array in inline and isinstance(f.array, Definition):
+            plain = said(f.array, inline)
+        for form, size, says in zip(f.forms, f.array.shape, plain, strict=True):
+            if form.label is None and form.coefficients:
+                return None
+            if says and form.label is not None and form.label.size == size:
+                found.add(form.label)
+    return found

@@ -36,7 +36,7 @@ from einsumdiff.nodes import (
 from einsumdiff.sizes import AnySize
 from einsumdiff.sizes import names as size_names
 from einsumdiff.views.letters import INDICES, choose
-from einsumdiff.views.ranges import Accesses, Tie, agreeing, fitting, spelled_in_bounds, widened
+from einsumdiff.views.ranges import Accesses, Tie, agreeing, fitting, said, spelled_in_bounds, widened
 from einsumdiff.views.text import (
     ATOM,
     COMPARISON,
@@ -209,7 +209,7 @@ class Writer:
                     pass
                 case Entry(array, forms, power):
                     forms = tuple(form.substitute(env) for form in forms)
-                    accesses.add(forms, array.shape)
+                    self._access(accesses, array, forms)
                     rank = -len(forms) or -99
                     single = array not in self.inline
                     text = self.entry(array, forms, used)
@@ -269,6 +269,14 @@ class Writer:
         if masks or explicit:
             outer.append(Part(text, frozenset()))
         return negative, quotient(coefficient, outer)
+
+    def _access(self, accesses: Accesses, array: Array, forms: Sequence[Form]) -> None:
+        """Note an access; of what stands in place the axes whose range its text says."""
+        plain = [True] * len(forms)
+        if array in self.inline and isinstance(array, Definition):
+            plain = said(array, self.inline)
+        places = [k for k, one in enumerate(plain) if one]
+        accesses.add(tuple(forms[k] for k in places), tuple(array.shape[k] for k in places))
 
     def _counted(self, form: Form) -> Part:
         """The value of a form as a number: `arange(n)[i]`."""
