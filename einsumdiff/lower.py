@@ -49,7 +49,7 @@ MOST_ADDED = 50
 """A sum of more summands is written in several statements."""
 
 
-MODULES = ("np", "special")
+MODULES = ("np", "special", "linalg")
 """What generated source imports."""
 
 SMALL = 5

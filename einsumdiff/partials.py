@@ -81,7 +81,7 @@ def _summing(axes: tuple[Form, ...], core: Product, labels: tuple[Label, ...]) -
     """The term with the labels that no axis bears summed, those that nothing bears included."""
     kept = {label for form in axes for label in form.labels}
     bound = [label for label in dict.fromkeys(labels) if label not in kept]
-    return Term(axes, product(core.coefficient, core.factors, bound)).fresh()
+    return Term(axes, product(core.coefficient, core.factors, (*bound, *core.bound))).fresh()
 
 
 def _of_value(value: Value, builder: Builder) -> Product | None:

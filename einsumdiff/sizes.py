@@ -169,6 +169,11 @@ def quotient(size: AnySize, divisor: AnySize) -> AnySize | None:
     return None
 
 
+def smaller(a: AnySize, b: AnySize) -> AnySize | None:
+    """The smaller of two sizes; None where it is not known."""
+    return a if nonnegative(b - a) else b if nonnegative(a - b) else None
+
+
 def names(size: AnySize) -> Iterator[str]:
     """The size names in it, in order, each once."""
     seen = set()

@@ -21,13 +21,14 @@ LAYERS = """
     language.parse  terms  indexing.einstein  meaning  arguments
     language.table  indexing.shapes  indicators
     indexing.scalars  products  indexing.ranges  indexing.calls
-    indexing.values
     indexing.resolve  indexing.sizing
     indexing.cases  indexing.statements
+    indexing.values
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
-    indexing.contractions  indexing.gathering  indexing.placing  differentiate
-    indexing.slicing  indexing.running
+    indexing.gathering  indexing.placing  differentiate
+    indexing.slicing  indexing.running  indexing.linear
+    indexing.contractions
     indexing.structural
     indexing.ranks
     indexing.index

@@ -168,16 +168,21 @@ give the size as a number, in shapes= or a declaration"""),
   x[2*k[i]]*z[i]
     ^^^^^^
 pass an array that holds these numbers, and write x[k[i]]"""),
-    (Unsupported, "norm(A, 2)", """\
-ord=2 of a matrix is not known yet
-  norm(A, 2)
-  ^^^^^^^^^^
-ord='fro' is known; axis= makes vector norms"""),
-    (Unsupported, "sign, ld = slogdet(A)", """\
-slogdet does not give 2 values
-  sign, ld = slogdet(A)
-             ^^^^^^^^^^
+    (Unsupported, "norm(A, -1)", """\
+ord=-1 of a matrix is not known
+  norm(A, -1)
+          ^^
+ord=1, 2, inf, 'fro' and 'nuc' are known of a matrix; one axis= makes vector norms"""),
+    (Unsupported, "sign, ld = det(A)", """\
+det does not give 2 values
+  sign, ld = det(A)
+             ^^^^^^
 assign one name"""),
+    (Unsupported, "slogdet(A)", """\
+slogdet gives 2 values
+  slogdet(A)
+  ^^^^^^^
+assign them, a, b = slogdet(A), or take one: slogdet(A)[0]"""),
 ]  # fmt: skip
 
 

@@ -71,7 +71,8 @@ def test_it_is_numpys_with_both_derivatives(expression, wrt):
 def test_a_cumulative_sum_is_never_a_product_with_a_triangle_of_ones():
     gradient = derive("y = sum(cumsum(x)**2)", wrt="x").source()
     assert "np.cumsum(x, axis=0)" in gradient and "reverse=True" in gradient
-    assert "arange" not in gradient and "tri" not in gradient
+    body = gradient.split('"""')[-1]
+    assert "arange" not in body and "tri" not in body
     large = derive("y = sum(w*cumsum(x))", wrt="x")
     assert large(w=np.ones(100_000), x=np.ones(100_000))[0] == 100_000
 

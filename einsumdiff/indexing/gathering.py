@@ -13,22 +13,19 @@ from collections.abc import Mapping, Sequence
 from einsumdiff.errors import IndexFault, RankFault, Span, Unsupported
 from einsumdiff.indexing.asked import Asked, shape_of
 from einsumdiff.indexing.expression import Layout, Node, Solver
+from einsumdiff.indexing.scalars import affine
 from einsumdiff.indexing.shapes import Shape
 from einsumdiff.nodes import (
-    Definition,
     Entry,
     Extent,
     Factor,
-    Form,
     Guard,
     Input,
     Label,
     OneHot,
     Product,
-    Sum,
     bare,
     constant_form,
-    counted,
     product,
 )
 from einsumdiff.program import Builder, Value, broadcast, of_product
@@ -62,7 +59,7 @@ class _OneHot(Layout):
 
 def hot(index: Value, place: Label, builder: Builder, span: Span) -> Factor:
     """`[index == place]`, over the axes of the index and the place; a delta where the index is affine."""
-    form = _affine(index.products)
+    form = affine(index.products)
     if form is not None:
         if not form.within(place.size):
             raise IndexFault(
@@ -84,37 +81,6 @@ def hot(index: Value, place: Label, builder: Builder, span: Span) -> Factor:
     array = builder.define_body(OneHot(axes, Entry(entry.array, own)), tuple(label.size for label in axes))
     last = constant_form(0) if place.size == 1 else bare(place)
     return Entry(array, (*entry.forms, last))
-
-
-def _affine(products: Sequence[Product]) -> Form | None:
-    """The affine form that a sum of counts, sizes and whole numbers is: `arange(n) + 1`."""
-    total = constant_form(0)
-    for one in products:
-        part = _affine_product(one)
-        if part is None or not isinstance(one.coefficient, int):
-            return None
-        total = total + part.times(one.coefficient)
-    return total
-
-
-def _affine_product(one: Product) -> Form | None:
-    count = counted(one)
-    if count is not None:
-        return count
-    match one.factors:
-        case ():
-            return constant_form(1)
-        case (Extent(size, 1),):
-            return constant_form(size)
-        case (Entry(Definition(body=Sum(terms)), forms, 1),):
-            products = []
-            for term in terms:
-                if any(axis.label is None for axis in term.axes):
-                    return None
-                read = {axis.labels[0]: form for axis, form in zip(term.axes, forms, strict=True)}
-                products.append(term.product.substitute(read))
-            return _affine(products)
-    return None
 
 
 def take(asked: Asked) -> Layout:

@@ -8,7 +8,7 @@ code, with their parameters in place of the variables of a program.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
 
@@ -164,6 +164,13 @@ class Reader:
         row = table.get(node.function)
         if row is None or isinstance(row, NamedNumber):
             raise unknown_function(node)
+        if several(node):
+            names = ", ".join("abc"[: len(several(node))])
+            raise Unsupported(
+                f"{node.function} gives {len(several(node))} values",
+                node.name_span,
+                f"assign them, {names} = {node.span.source}, or take one: {node.span.source}[0]",
+            )
         if isinstance(row, Form) and option(row, "planned") is not None:
             raise Unsupported(
                 f"{node.function} is not known yet",
@@ -250,6 +257,14 @@ class Reader:
 
     def _subscript(self, node: tree.Subscript, indexed: bool) -> Node:
         base = node.base
+        gives = several(base)
+        if gives and isinstance(base, tree.Apply):
+            match node.items:
+                case (tree.Number(value=int() as k),) if k < len(gives):
+                    return self._apply(replace(base, function=gives[k]), indexed)
+            raise Unsupported(
+                f"{base.function} gives {len(gives)} values", node.span, f"take one: {base.span.source}[0]"
+            )
         if isinstance(base, tree.Attribute) and base.name == "shape":
             return self._axis_size(node, base)
         if isinstance(base, tree.Name) and base.name == "delta" and self.names.letter(base) is not None:
@@ -442,6 +457,14 @@ class Reader:
         return self._application(
             tree.Apply(row.name, (node.base,), (), node.span, node.span), row, False, indexed
         )
+
+
+def several(node: tree.Tree) -> tuple[str, ...]:
+    """The functions that give the values of a call that has several: `slogdet`."""
+    row = load_table().get(node.function) if isinstance(node, tree.Apply) else None
+    if not isinstance(row, Form) or "gives" not in row.options:
+        return ()
+    return row.options[row.options.index("gives") + 1 :]
 
 
 def additive(node: tree.Tree) -> list[tuple[tree.Tree, int]]:

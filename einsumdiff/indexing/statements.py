@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from einsumdiff.errors import IndexFault, NameFault, Span, Unsupported
 from einsumdiff.indexing.einstein import Places
@@ -18,7 +19,7 @@ from einsumdiff.indexing.expression import (
     SizeName,
     Variable,
 )
-from einsumdiff.indexing.resolve import Reader
+from einsumdiff.indexing.resolve import Reader, several
 from einsumdiff.indexing.shapes import check_given, declared_size, given_shape
 from einsumdiff.language import tree
 from einsumdiff.language.rows import NamedNumber
@@ -184,6 +185,11 @@ class Statements:
         if isinstance(value, tree.Sequence) and len(value.items) == len(statement.targets):
             for target, one in zip(statement.targets, value.items, strict=True):
                 self._assign(tree.Assign((target,), one, statement.span))
+            return
+        gives = several(value)
+        if isinstance(value, tree.Apply) and len(gives) == len(statement.targets):
+            for target, name in zip(statement.targets, gives, strict=True):
+                self._assign(tree.Assign((target,), replace(value, function=name), statement.span))
             return
         function = value.function if isinstance(value, tree.Apply) else value.span.source
         raise Unsupported(

@@ -61,7 +61,7 @@ class _Writer(Views):
     def __init__(self, what: Plan) -> None:
         super().__init__()
         self.plan = what
-        self.scipy = False
+        self.scipy = self.linalg = False
         self.typed = False
         taken = {p.name for p in what.parameters} | {s.name for s in what.statements if hasattr(s, "name")}
         self.dtype = next(name for name in ("dtype", "dtype_", "kind_") if name not in taken)
@@ -93,7 +93,8 @@ class _Writer(Views):
         else:
             lines = [f'"""{quoted}"""']
         lines += [*head, *body]
-        imports = ["import numpy as np"] + ["from scipy import special"] * self.scipy
+        modules = [name for name, used in (("linalg", self.linalg), ("special", self.scipy)) if used]
+        imports = ["import numpy as np"] + [f"from scipy import {', '.join(modules)}"] * bool(modules)
         helpers = [HELPERS[name] for name in HELPERS if name in self.helpers]
         parameters = ", ".join(p.name for p in self.plan.parameters)
         text = "\n".join(lines)
@@ -298,7 +299,9 @@ class _Writer(Views):
             case plan.Perform(name, operands, axes):
                 row = load_table()[name]
                 assert isinstance(row, Operation)
-                self.scipy |= row.spelling.scipy
+                self.linalg |= row.spelling.scipy
+                if row.spelling.text.startswith("_"):
+                    self.helpers.add(row.spelling.text.split("(")[0])
                 parts = [self.arranged(self.emit(o, o.axes), o.axes) for o in operands]
                 parameters = tuple(p.name for p in row.parameters)[: len(parts)]
                 return Text(row.spelling.spell(parameters, tuple(p.text for p in parts)), axes)

@@ -50,6 +50,52 @@ def _logsumexp(a, axis):
     with np.errstate(divide="ignore"):
         return np.log(np.sum(np.exp(a - top), axis=axis)) + np.squeeze(top, axis=axis)
 ''',
+    "_adjugate": '''
+def _adjugate(A):
+    """The transposed cofactors, by singular values: right where A has no inverse too."""
+    U, s, V = np.linalg.svd(A)
+    others = np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(axis=-1).astype(A.dtype)
+    sign = np.linalg.det(U)*np.linalg.det(V)
+    V, U = V.swapaxes(-1, -2), U.swapaxes(-1, -2)
+    return sign[..., None, None]*(V*others[..., None, :] @ U)
+''',
+    "_second_adjugate": '''
+def _second_adjugate(A):
+    """[..., i, j, k, l]: the derivative of the adjugate [i, j] in A[l, k], by singular values."""
+    U, s, V = np.linalg.svd(A)
+    one = np.eye(s.shape[-1], dtype=bool)
+    left = np.where(one[:, None] | one, 1, s[..., None, None, :]).prod(axis=-1)
+    left = np.where(one, 0, left)*(np.linalg.det(U)*np.linalg.det(V))[..., None, None]
+    left = left.astype(A.dtype)
+    V = V.swapaxes(-1, -2)
+    first = np.einsum("...ab,...ia,...ja,...kb,...lb->...ijkl", left, V, U, V, U)
+    return first - np.einsum("...ab,...ia,...la,...kb,...jb->...ijkl", left, V, U, V, U)
+''',
+    "_expm_slope": '''
+def _expm_slope(A):
+    """[..., i, j, k, l]: the derivative of expm(A)[i, j] in A[k, l], from expm([[A, E], [0, A]])."""
+    n = A.shape[-1]
+    unit = np.zeros((n, n, n, n), A.dtype)
+    np.einsum("klkl->kl", unit)[...] = 1
+    block = np.zeros((*A.shape[:-2], n, n, 2*n, 2*n), A.dtype)
+    block[..., :n, :n] = block[..., n:, n:] = A[..., None, None, :, :]
+    block[..., :n, n:] = unit
+    return np.moveaxis(linalg.expm(block)[..., :n, n:], (-2, -1), (-4, -3))
+''',
+    "_expm_curvature": '''
+def _expm_curvature(A):
+    """[..., i, j, k, l, p, q]: the second derivative of expm(A)[i, j] in A[k, l] and A[p, q]."""
+    n = A.shape[-1]
+    unit = np.zeros((n, n, n, n), A.dtype)
+    np.einsum("klkl->kl", unit)[...] = 1
+    block = np.zeros((*A.shape[:-2], n, n, n, n, 4*n, 4*n), A.dtype)
+    for k in range(4):
+        block[..., k*n:k*n + n, k*n:k*n + n] = A[..., None, None, None, None, :, :]
+    first, second = unit[:, :, None, None], unit
+    block[..., :n, n:2*n] = block[..., 2*n:3*n, 3*n:] = first
+    block[..., :n, 2*n:3*n] = block[..., n:2*n, 3*n:] = second
+    return np.moveaxis(linalg.expm(block)[..., :n, 3*n:], (-2, -1), (-6, -5))
+''',
     "_running": '''
 def _running(op, a, axis, reverse=False, apart=False):
     """The cumulative op along the axis, from the end with reverse; apart: without the entry itself."""

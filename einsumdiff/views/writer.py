@@ -228,7 +228,9 @@ class Writer:
                     parts.append(self._delta(left, right))
                 case Guard(form, ">="):
                     form = form.substitute(env)
-                    parts.append(Part(self._not_negative(form, used), labels_of((form,))))
+                    for label in form.labels:
+                        accesses.add((bare(label),), (label.size,))
+                    parts.append(Part(self._not_negative(form), labels_of((form,))))
                 case Guard(form, _):
                     form = form.substitute(env)
                     apart = self._delta(*sides(form))
@@ -293,20 +295,30 @@ class Writer:
         """The text where the guard holds."""
         form = guard.form.substitute(env)
         if guard.op == ">=":
-            return Text(f"where({self._not_negative(form, used).text}, {text.text}, {otherwise})")
+            return Text(f"where({self._not_negative(form).text}, {text.text}, {otherwise})")
         delta = self._delta(*sides(form)).text.text
         branches = f"{text.text}, {otherwise}" if guard.op == "==" else f"{otherwise}, {text.text}"
         return Text(f"where({delta}, {branches})")
 
-    def _not_negative(self, form: Form, used: set[str]) -> Text:
-        """`[form >= 0]`: it is one of 0, 1, ... up to the largest value that it has."""
+    def _not_negative(self, form: Form) -> Text:
+        """`[form >= 0]`, as a comparison of places: `arange(m)[i] >= arange(n)[j]`."""
         left, right = sides(form)
-        bounds = form.bounds()
-        assert bounds is not None, f"the sign of {form} is not known"
-        slack = bare(self.letter(Label(bounds[1] + 1), used))
-        self.numbers.update(size_names(bounds[1]))
-        delta = f"delta{self.brackets((left, right + slack))}"
-        return Text(f"sum{brackets((slack,))}({delta}*ones({bounds[1] + 1}){brackets((slack,))})")
+        sign = ">="
+        if right.constant == 1:
+            right, sign = right.plus(-1), ">"
+        return Text(f"{self._places(left)} {sign} {self._places(right)}", COMPARISON)
+
+    def _places(self, form: Form) -> str:
+        """The value of a form: the places of its letters are counted by arange."""
+        parts = []
+        for label, c in form.coefficients:
+            self.numbers.update([*size_names(label.size), *size_names(c)])
+            factor = "" if c == 1 else f"{Text(str(c), ATOM if isinstance(c, int) else SUM).within(SIGN)}*"
+            parts.append(f"{factor}arange({label.size}){self.brackets((bare(label),))}")
+        if form.constant != 0 or not parts:
+            self.numbers.update(size_names(form.constant))
+            parts.append(str(form.constant))
+        return " + ".join(parts)
 
     def _delta(self, a: Form, b: Form) -> Part:
         if b.label is not None and a.label is not None and b.label.serial < a.label.serial:
