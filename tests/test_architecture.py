@@ -32,7 +32,9 @@ LAYERS = """
     indexing.structural
     indexing.ranks
     indexing.index  tracing.functions  tracing.constants
-    lower  tracing.tracer
+    tracing.brackets
+    lower  tracing.recorded
+    tracing.tracer
     targets  targets.numpy_helpers  targets.numpy_views
     targets.numpy  evaluate
     views  views.letters  views.ranges  views.text

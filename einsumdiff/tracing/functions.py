@@ -100,6 +100,17 @@ def operator_of(row: Row) -> str:
     return ""
 
 
+def may_be_view(row: Row) -> bool:
+    """Whether NumPy's result may share the memory of an argument: where the row only moves entries."""
+    match row:
+        case Form():
+            return True
+        case Definition(cases=cases):
+            return any(isinstance(case.value, tree.Subscript) for case in cases)
+        case _:
+            return False
+
+
 def arguments(
     function: Callable[..., Any], row: Row, args: Sequence[object], kwargs: Mapping[str, object]
 ) -> list[Argument]:

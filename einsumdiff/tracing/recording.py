@@ -154,41 +154,6 @@ class Recording:
                 found[step] = None
         return list(found)
 
-    def sizes(self, array: Tracer, step: Step) -> Any:
-        """`x.shape`: numbers, and for other sizes text; one axis at a time where the rank is not known."""
-        shape = self.known(step)
-        if shape is None:
-            return UnknownShape(array, step)
-        return tuple(
-            size if isinstance(size, int) else array._axis_size(axis) for axis, size in enumerate(shape)
-        )
-
-
-class UnknownShape:
-    """The shape of an array whose rank is not known: only single axes can be asked for."""
-
-    def __init__(self, array: Tracer, step: Step) -> None:
-        self._array, self._step = array, step
-
-    def __getitem__(self, axis: object) -> Any:
-        if not isinstance(axis, int):
-            self._array._recording.must_be_given(self._step)
-        assert isinstance(axis, int)
-        return self._array._axis_size(axis)
-
-    def __len__(self) -> int:
-        return self._array.ndim
-
-    def __iter__(self) -> Iterator[Any]:
-        self._array._recording.must_be_given(self._step)
-        return iter(())
-
-    def __eq__(self, other: object) -> bool:
-        self._array._recording.must_be_given(self._step)
-        return False
-
-    __hash__ = None  # type: ignore[assignment]
-
 
 def at_step(text: Text, error: EinsumDiffError) -> EinsumDiffError:
     """An error of the program, at the line of the function that the part of the program comes from."""

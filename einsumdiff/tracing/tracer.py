@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported, ValueFault
-from einsumdiff.indexing.shapes import Shape
-from einsumdiff.language.rows import Function
+from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported
 from einsumdiff.language.table import load_table
-from einsumdiff.tracing import constants, functions
-from einsumdiff.tracing.graph import ATOM, COMPARISON, LEVELS, POWER, SIGN, SUM, Step
+from einsumdiff.tracing import brackets, functions
+from einsumdiff.tracing.graph import ATOM, COMPARISON, LEVELS, SIGN, Step
 from einsumdiff.tracing.places import at, place_of, users_frame
+from einsumdiff.tracing.recorded import Recorded, array_like
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 NO_NUMBER = (
     "float(), int(), math functions and storing into an array need a number: "
@@ -24,132 +21,14 @@ NO_NUMBER = (
 )
 
 
-class Recording(Protocol):
-    """What an array asks about the function that it belongs to."""
-
-    def constant(self, value: np.ndarray[Any, Any]) -> Step:
-        """An array of numbers that stands in the function."""
-
-    def shape(self, step: Step) -> Shape:
-        """The shape; refused where that of an input that it needs is not given."""
-
-    def known(self, step: Step) -> Shape | None:
-        """The shape, or None there."""
-
-    def sizes(self, array: Tracer, step: Step) -> Any:
-        """`x.shape`."""
-
-    def must_be_given(self, step: Step) -> None:
-        """Refuse a step whose rank would be a guess."""
-
-    def text(self, output: Step) -> str:
-        """The program that ends with a step."""
-
-
 class NoAttribute(NameFault, AttributeError):
     """An attribute that an array here does not have; `hasattr` understands it."""
 
 
-class Tracer:
-    """An array in a function that is traced: `step` says how it came about."""
+class Tracer(Recorded):
+    """An array that a traced function is called with, or has computed."""
 
-    __slots__ = ("_recording", "_step")
-
-    def __init__(self, recording: Recording, step: Step) -> None:
-        self._recording, self._step = recording, step
-
-    # -- recording
-
-    def _record(
-        self,
-        *parts: str | tuple[object, int],
-        level: int = ATOM,
-        plain: bool = False,
-        boolean: bool = False,
-        whole: bool = False,
-    ) -> Tracer:
-        """A new array; parts are text, and values with the precedence that their place needs."""
-        frame = users_frame()
-        place = place_of(frame)
-        try:
-            read = [part if isinstance(part, str) else (self._step_of(part[0]), part[1]) for part in parts]
-        except EinsumDiffError as error:
-            raise at(place, error) from None
-        for part in read:
-            if isinstance(part, tuple):
-                _name(part[0], frame)
-        step = Step(tuple(read), level, place, plain=plain or whole, boolean=boolean, whole=whole)
-        return Tracer(self._recording, step)
-
-    def _refuse(self, error: EinsumDiffError) -> NoReturn:
-        raise at(place_of(users_frame()), error) from None
-
-    def _step_of(self, value: object) -> Step:
-        """A value as part of an expression: an array, a number, or a list of them."""
-        import numpy as np
-
-        if isinstance(value, Step):
-            return value
-        if isinstance(value, Tracer):
-            if value._recording is not self._recording:
-                raise Unsupported(
-                    "an array of another function's trace is used here",
-                    None,
-                    "pass it as an argument of the function",
-                )
-            return value._step
-        found = constants.scalar(value)
-        if found is not None:
-            return found
-        if isinstance(value, np.ndarray):
-            return self._recording.constant(value)
-        return self._text(value)
-
-    def _text(self, value: object) -> Step:
-        """What is no array: `None`, `"fro"`, `(0, 1)`, `[a, b]`."""
-        if value is None or value is Ellipsis:
-            return Step(("None" if value is None else "...",), ATOM, plain=True)
-        if isinstance(value, str):
-            if '"' in value or "\n" in value or "\\" in value:
-                raise ValueFault(f"the text {value!r} is not understood")
-            return Step((f'"{value}"',), ATOM, plain=True)
-        if isinstance(value, tuple | list):
-            parts: list[str | tuple[Step, int]] = []
-            for k, one in enumerate(value):
-                parts += [", "] * (k > 0) + [(self._step_of(one), 0)]
-            if isinstance(value, tuple):
-                return Step(("(", *parts, ",)" if len(value) == 1 else ")"), ATOM, plain=True)
-            return Step(("[", *parts, "]"), ATOM, plain=True)
-        raise Unsupported(
-            f"a {type(value).__name__} is no value of a program", None, "arrays and numbers can be followed"
-        )
-
-    def _apply(self, name: str, given: list[functions.Argument], prefix: str = "") -> Tracer:
-        """A call of a row, as an operator where it is one."""
-        row = functions.known_row(name)
-        operator = "" if any(key for key, _ in given) else functions.operator_of(row)
-        if operator and len(given) == 2 and operator in LEVELS:
-            return self._operate(operator, given[0][1], given[1][1])
-        if operator and len(given) == 1:
-            return self._record(operator, (given[0][1], SIGN), level=SIGN, boolean=operator == "~")
-        parts: list[str | tuple[object, int]] = [f"{prefix}{row.name}("]
-        for k, (key, value) in enumerate(given):
-            parts += [", " * (k > 0) + (f"{key}=" if key else ""), (value, 0)]
-        return self._record(*parts, ")", boolean=isinstance(row, Function) and row.boolean)
-
-    def _operate(self, op: str, left: object, right: object) -> Tracer:
-        level = LEVELS[op]
-        first = level + 1 if level in (COMPARISON, POWER) else level  # those do not chain to the left
-        second = SIGN if level == POWER else level + 1
-        whole = op in WHOLE and _is_whole(left) and _is_whole(right)
-        return self._record(
-            (_array_like(left), first),
-            op if level == POWER else f" {op} ",
-            (_array_like(right), second),
-            level=level,
-            boolean=level < SUM,
-            whole=whole,
-        )
+    __slots__ = ()
 
     # -- NumPy's protocols
 
@@ -160,7 +39,7 @@ class Tracer:
                 raise Unsupported(
                     "an array of numbers cannot be changed in place here", None, "write a = a + b"
                 )
-            given = functions.plain_arguments([_array_like(one) for one in inputs], kwargs)
+            given = functions.plain_arguments([array_like(one) for one in inputs], kwargs)
             return self._apply(name, given, prefix)
         except EinsumDiffError as error:
             self._refuse(error)
@@ -260,7 +139,11 @@ class Tracer:
 
     @property
     def shape(self) -> Any:
-        return self._recording.sizes(self, self._step)
+        """Numbers, and for other sizes text; one axis at a time where the rank is not known."""
+        shape = self._recording.known(self._step)
+        if shape is None:
+            return UnknownShape(self)
+        return tuple(size if isinstance(size, int) else self._axis_size(k) for k, size in enumerate(shape))
 
     @property
     def ndim(self) -> int:
@@ -290,17 +173,21 @@ class Tracer:
     # -- attributes and methods
 
     @property
-    def T(self) -> Tracer:
-        return self._record((self._step, ATOM), ".T", plain=self._step.plain)
+    def T(self) -> Self:
+        return self._turned(".T")
 
     @property
-    def mT(self) -> Tracer:
-        return self._record((self._step, ATOM), ".mT", plain=self._step.plain)
+    def mT(self) -> Self:
+        return self._turned(".mT")
 
-    def copy(self, order: str = "K") -> Tracer:
-        return self
+    def _turned(self, how: str) -> Self:
+        step = self._step
+        return self._record((self, ATOM), how, plain=step.plain, boolean=step.boolean, of=self)
 
-    def astype(self, dtype: Any, **how: Any) -> Tracer:
+    def copy(self, order: str = "K") -> Self:
+        return type(self)(self._recording, self._step_of(self))
+
+    def astype(self, dtype: Any, **how: Any) -> Self:
         import numpy as np
 
         if np.dtype(dtype).kind != "f":
@@ -309,7 +196,7 @@ class Tracer:
                     f"astype({dtype!r}) is not followed", None, "use np.floor, np.round or a comparison"
                 )
             )
-        return self
+        return self.copy()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or load_table().get(name) is None:
@@ -324,7 +211,7 @@ class Tracer:
                 ),
             )
 
-        def method(*args: object, **kwargs: object) -> Tracer:
+        def method(*args: object, **kwargs: object) -> Any:
             try:
                 return self._apply(name, functions.plain_arguments((self, *args), kwargs))
             except EinsumDiffError as error:
@@ -332,74 +219,79 @@ class Tracer:
 
         return method
 
-    def __getitem__(self, items: object) -> Tracer:
-        parts: list[str | tuple[object, int]] = [(self._step, ATOM), "["]
-        listed = items if isinstance(items, tuple) else (items,)
+    def __getitem__(self, items: object) -> Self:
         try:
-            gathered = sum(not _is_plain(item) for item in listed)
-            for k, item in enumerate(listed):
-                parts += [", "] * (k > 0) + self._item(item, gathered > 1)
+            parts = brackets.items(items, self._place)
         except EinsumDiffError as error:
             self._refuse(error)
-        return self._record(*parts, "]")
+        found = self._record((self, ATOM), "[", *parts, "]", boolean=self._step.boolean, of=self)
+        found._picked = brackets.picks(items)
+        return found
 
-    def _item(self, item: Any, several: bool) -> list[str | tuple[object, int]]:
-        """What stands in brackets: NumPy's, or an array of places."""
-        import numpy as np
-
-        if item is None or item is Ellipsis:
-            return ["None" if item is None else "..."]
-        if isinstance(item, slice):
-            parts: list[str | tuple[object, int]] = []
-            for k, end in enumerate((item.start, item.stop, item.step)):
-                if k < 2 or end is not None:
-                    parts += [":"] * (k > 0) + ([] if end is None else [(end, 1)])
-            return parts
-        if isinstance(item, bool | np.bool_) or (isinstance(item, Tracer) and item._step.boolean):
-            raise _no_mask()
-        if isinstance(item, int | np.integer):
-            return [str(int(item))]
-        if isinstance(item, Tracer):
-            self._recording.must_be_given(item._step)
-            return [(item, 1)]
-        places = np.asarray(item)
-        if places.dtype.kind == "b":
-            raise _no_mask()
-        if places.dtype.kind not in "iu" and places.size:
-            raise ValueFault(f"an index is a whole number, and this is {item!r}")
-        strided = _as_slice(places)
-        if strided is None or several:
-            raise Unsupported(
-                "places that stand in the function are not followed",
-                None,
-                "pass them as an argument: x[k] with k an array of whole numbers, or write a slice",
-            )
-        return [strided]
+    def _place(self, item: object) -> Step | None:
+        """The step of an item in brackets that is traced; its shape decides what the bracket means."""
+        if not isinstance(item, Recorded):
+            return None
+        step = self._step_of(item)
+        if not step.boolean:
+            self._recording.must_be_given(step)
+        return step
 
     # -- operators
 
-    def __pos__(self) -> Tracer:
-        return self
+    def _changed(self, op: str, other: object) -> Self:
+        """`a += b`: a new array under that name; the old one, which NumPy would have changed, is not to be
+        read under another name. Numbers are not changed in place."""
+        found = self._operate(op, self, other)
+        fresh = self._picked or self._memory.own
+        if not (fresh and self._recording.known(self._step) == ()):
+            self._memory.changed = found._step.place
+        return found
 
-    def __neg__(self) -> Tracer:
+    def __pos__(self) -> Self:
+        return self.copy()
+
+    def __neg__(self) -> Self:
         return self._record("-", (self, SIGN), level=SIGN)
 
-    def __invert__(self) -> Tracer:
+    def __invert__(self) -> Self:
         return self._record("~", (self, SIGN), level=SIGN, boolean=True)
 
-    def __abs__(self) -> Tracer:
+    def __abs__(self) -> Self:
         return self._apply("abs", [(None, self)])
 
-    def __round__(self, digits: int = 0) -> Tracer:
+    def __round__(self, digits: int = 0) -> Self:
         return self._apply("round", [(None, self), *([(None, digits)] if digits else [])])
 
-    def __divmod__(self, other: Any) -> tuple[Tracer, Tracer]:
+    def __divmod__(self, other: Any) -> tuple[Self, Self]:
         return self._operate("//", self, other), self._operate("%", self, other)
 
-    def __rdivmod__(self, other: Any) -> tuple[Tracer, Tracer]:
+    def __rdivmod__(self, other: Any) -> tuple[Self, Self]:
         return self._operate("//", other, self), self._operate("%", other, self)
 
     __hash__ = object.__hash__
+
+
+class UnknownShape:
+    """The shape of an array whose rank is not known: only single axes can be asked for."""
+
+    def __init__(self, array: Tracer) -> None:
+        self._array = array
+
+    def __getitem__(self, axis: object) -> Any:
+        if not isinstance(axis, int):
+            self._refuse()
+        return self._array._axis_size(axis)
+
+    def _refuse(self) -> NoReturn:
+        self._array._recording.must_be_given(self._array._step)
+        raise AssertionError("the shape is given")
+
+    def _refused(self, *args: object) -> NoReturn:
+        self._refuse()
+
+    __len__ = __iter__ = __eq__ = __ne__ = _refused
+    __hash__ = None  # type: ignore[assignment]
 
 
 OPERATORS = {
@@ -422,9 +314,6 @@ OPERATORS = {
 }
 """Python's names for the operators of two operands."""
 
-WHOLE = ("+", "-", "*", "//", "%")
-"""Operators whose result is a whole number where the operands are."""
-
 
 def _give_operators() -> None:
     def forward(op: str) -> Any:
@@ -433,73 +322,14 @@ def _give_operators() -> None:
     def reflected(op: str) -> Any:
         return lambda self, other, *rest: self._operate(op, other, self)
 
+    def in_place(op: str) -> Any:
+        return lambda self, other: self._changed(op, other)
+
     for name, op in OPERATORS.items():
         setattr(Tracer, f"__{name}__", forward(op))
         if LEVELS[op] > COMPARISON:  # comparisons are each other's reflection
             setattr(Tracer, f"__r{name}__", reflected(op))
+            setattr(Tracer, f"__i{name}__", in_place(op))
 
 
 _give_operators()
-
-
-def _name(step: Step, frame: FrameType | None) -> None:
-    """The name that the function has for a step: a local variable where it is read, no parameter."""
-    if step.name is not None or step.plain or frame is None:
-        return
-    own = frame.f_code.co_varnames[: frame.f_code.co_argcount + frame.f_code.co_kwonlyargcount]
-    for name, value in frame.f_locals.items():
-        if isinstance(value, Tracer) and value._step is step and name not in own and name.isidentifier():
-            step.name = name
-            return
-
-
-def _is_whole(value: object) -> bool:
-    """Whether it is a whole number that is known, or that sizes say."""
-    if isinstance(value, Tracer):
-        return value._step.whole
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _array_like(value: object) -> object:
-    """A list of numbers as the array that NumPy makes of it."""
-    import numpy as np
-
-    if not isinstance(value, list | tuple):
-        return value
-    if any(isinstance(one, Tracer) for one in _flattened(value)):
-        raise Unsupported("a list of arrays is no array here", None, "write np.stack([...])")
-    return np.asarray(value)
-
-
-def _flattened(value: Sequence[object]) -> Iterator[object]:
-    for one in value:
-        if isinstance(one, list | tuple):
-            yield from _flattened(one)
-        else:
-            yield one
-
-
-def _is_plain(item: object) -> bool:
-    import numpy as np
-
-    return item is None or item is Ellipsis or isinstance(item, slice | int | np.integer)
-
-
-def _no_mask() -> Unsupported:
-    return Unsupported(
-        "the size of what a mask selects is not known while the function is traced",
-        None,
-        "write np.where(mask, x, 0), and divide by np.sum(mask) for a mean",
-    )
-
-
-def _as_slice(places: Any) -> str | None:
-    """`0:5:2` for `[0, 2, 4]`: places at equal steps upwards; None for others."""
-    if places.ndim != 1 or not places.size or places[0] < 0:
-        return None
-    steps = {int(b) - int(a) for a, b in pairwise(places)} or {1}
-    if len(steps) > 1 or min(steps) <= 0:
-        return None
-    (step,) = steps
-    stop = int(places[-1]) + 1
-    return f"{int(places[0])}:{stop}" + (f":{step}" if step > 1 else "")
