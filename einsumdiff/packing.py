@@ -227,6 +227,8 @@ def _flat(template: Template, value: Any, path: str) -> Iterator[tuple[str, obje
             elif isinstance(value, Sequence) and len(value) != len(parts):
                 raise ValueFault(f"{path} has {len(value)} parts, expected {len(parts)}")
             for key, part in parts:
+                if isinstance(part, Fixed) and isinstance(value, Mapping) and key not in value:
+                    continue
                 try:
                     one = _value(value, key)
                 except (KeyError, IndexError, AttributeError, ValueError, TypeError):
@@ -261,9 +263,11 @@ def _packed(template: Template, found: Mapping[str, object], prototype: Any) -> 
         case Fixed(value):
             return value
         case Group(parts):
+            given = [k for k, _ in parts if not isinstance(prototype, Mapping) or k in prototype]
             made = {
                 key: _packed(part, found, None if prototype is None else _value(prototype, key))
                 for key, part in parts
+                if key in given
             }
             if prototype is not None:
                 return with_parts(prototype, made)

@@ -1,6 +1,9 @@
 """Python functions as programs: the same Program as the text, the right derivative, errors at the line."""
 
+import functools
 import math
+import pickle
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -8,7 +11,16 @@ from numeric import assert_close, numerical_jacobian, sample
 from scipy import special
 
 from einsumdiff import (
+    EinsumDiffError,
+    NameFault,
+    RankFault,
+    ShapeFault,
+    Unsupported,
+    ValueFault,
     derive,
+    gradient,
+    hessian,
+    value_and_grad,
 )
 
 SHAPES = {
@@ -359,8 +371,10 @@ def test_a_rank_that_is_not_given_is_not_guessed(ask):
 
 @pytest.mark.parametrize("ask", [lambda x: range(x.shape[0]), lambda x: len(x), list])
 def test_a_size_with_a_name_is_no_number(ask):
-    with pytest.raises(Unsupported, match="a whole number is needed|len\\(\\) is a number|a loop over an axis"):
-        derive(lambda x: [x[k] for k in ask(x)][0], "x", shapes={"x": "n"})
+    with pytest.raises(
+        Unsupported, match=r"a whole number is needed|len\(\) is a number|a loop over an axis"
+    ):
+        derive(lambda x: next(x[k] for k in ask(x)), "x", shapes={"x": "n"})
 
 
 def test_index_vectors():
@@ -570,7 +584,7 @@ FAULTS = {
     attribute: (NameFault, "x.real", ".T .mT"),
     misfit: (ShapeFault, "x + y", ""),
     axis: (RankFault, "np.sum(A, axis=2)", ""),
-    argument: (NameFault, "np.sum(A, where=A > 0)", "x, axis=None, keepdims=False"),
+    argument: (NameFault, "A > 0", "x, axis=None, keepdims=False"),
     twin: (Unsupported, "np.linalg.trace(T)", "np.trace"),
     texts: (EinsumDiffError, 'x + "a"', ""),
 }
@@ -585,7 +599,7 @@ def test_what_cannot_be_followed_is_an_error_at_its_line(function):
     with pytest.raises(kind) as caught:
         derive(function, wrt, shapes=shapes)
     error = caught.value
-    assert error.span is not None and error.span.source.splitlines()[0] == source
+    assert error.span is not None and error.span.source.splitlines()[0].startswith(source)
     lines = range(function.__code__.co_firstlineno, function.__code__.co_firstlineno + 6)
     assert error.span.line in lines
     assert hint in (error.hint or "")
@@ -598,7 +612,7 @@ def test_hasattr_asks_without_an_error():
 
 def test_columns_are_characters():
     def f(größe):
-        return größe * "ä" + größe if False else "é" == "é" and größe.ü
+        return "é" and größe.ü
 
     with pytest.raises(NameFault) as caught:
         derive(f, "größe")
@@ -653,8 +667,9 @@ def test_methods_and_objects(function):
 
 def test_partial():
     assert derive(functools.partial(powered, p=2), "x") == derive("sum(2.0*x**2)", "x")
-    d = derive(functools.partial(np.multiply, 3.0), "x2") if False else None
-    assert d is None
+    W = np.ones((2, 3))
+    d = derive(functools.partial(lambda x, W: np.sum(W @ x), W=W), "x")
+    assert_close(d(np.ones(3), W=2 * W), [4.0, 4.0, 4.0])
 
 
 def test_defaults_that_are_numbers_stay_numbers():
@@ -664,7 +679,9 @@ def test_defaults_that_are_numbers_stay_numbers():
     assert_close(d(x, p=3, scale=2), 6 * x**2)
     with pytest.raises(ValueFault, match="p is 2, and the derivative was made with 3"):
         d(x, p=2)
-    assert derive(powered, "scale", shapes={"x": "n"}) == derive("sum(scale*x**3)", "scale", shapes={"scale": ()})
+    assert derive(powered, "scale", shapes={"x": "n"}) == derive(
+        "sum(scale*x**3)", "scale", shapes={"scale": ()}
+    )
     assert derive(powered, "x", shapes={"scale": ()}).inputs == ("x", "scale")
 
 
@@ -718,7 +735,8 @@ def test_short_names_and_products_take_functions():
     assert_close(gradient(f, "x")(x, A), (A + A.T) @ x)
     assert_close(hessian(f, "x")(x, A), A + A.T)
     value, slope = value_and_grad(f, "x")(x, A)
-    assert_close(value, f(x, A)) or assert_close(slope, (A + A.T) @ x)
+    assert_close(value, f(x, A))
+    assert_close(slope, (A + A.T) @ x)
     assert derive(f, "x").check() < 1e-7
 
 
@@ -838,9 +856,7 @@ def test_value_and_gradient_of_a_model():
 def test_mixed_derivatives_of_a_model():
     first = derive(loss, "net.layers.0.b", shapes={"net": example(), "x": 2, "target": 5})
     mixed = derive(first, "net.scale")
-    expected = numerical_jacobian(
-        lambda v: first(replaced("scale", v), X, TARGET), {"v": np.array(0.7)}, "v"
-    )
+    expected = numerical_jacobian(lambda v: first(replaced("scale", v), X, TARGET), {"v": np.array(0.7)}, "v")
     assert_close(mixed(example(), X, TARGET), expected, 1e-7)
 
 
