@@ -27,7 +27,6 @@ NEUTRAL = {
     "copy",
     "like",
     "optimize",
-    "order",
     "overwrite_a",
     "overwrite_b",
     "subok",
