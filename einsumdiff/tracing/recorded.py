@@ -205,7 +205,7 @@ def _is_boolean(value: object) -> bool:
 
 def _no_sum_of_booleans() -> Unsupported:
     return Unsupported(
-        "NumPy adds two comparisons by `or`, and a comparison is the number 0 or 1 here",
+        "NumPy has booleans here, whose sum is `or`, and a comparison is the number 0 or 1 in a program",
         None,
         "write (x > 0) | (z > 0), or 1.0*(x > 0) + 1.0*(z > 0) for their number",
     )
@@ -217,9 +217,7 @@ def array_like(value: object) -> object:
 
     if not isinstance(value, list | tuple):
         return value
-    if any(isinstance(one, Recorded) for one in _flattened(value)):
-        raise Unsupported("a list of arrays is no array here", None, "write np.stack([...])")
-    return np.asarray(value)
+    return value if any(isinstance(one, Recorded) for one in _flattened(value)) else np.asarray(value)
 
 
 def _flattened(value: Sequence[object]) -> Iterator[object]:

@@ -163,7 +163,8 @@ class _Arguments:
             made = self._field if example else self._template
             return Group(tuple((key, made(f"{path}.{key}", one)) for key, one in prototype.items()))
         if isinstance(prototype, tuple | list) and not _is_shape(prototype):
-            return Group(tuple((k, self._template(f"{path}.{k}", one)) for k, one in enumerate(prototype)))
+            made = self._field if any(hasattr(one, "shape") for one in prototype) else self._template
+            return Group(tuple((k, made(f"{path}.{k}", one)) for k, one in enumerate(prototype)))
         return Leaf(self._input(path, () if isinstance(prototype, float) else prototype))
 
     def _field(self, path: str, value: Any) -> Template:
