@@ -109,7 +109,7 @@ SAME = {
     ),
     "augmented": (lambda x, z: augmented(x, z), "a = x + z; b = a*x; b**2"),
     "broadcast": (lambda s, x: np.broadcast_to(s, (2, 3)) + x, "broadcast_to(s, (2, 3)) + x"),
-    "lists": (lambda x, s: np.add([s, 2 * s, 1.0], x) + [1, 2, 3], "[s, 2*s, 1.0] + x + [1, 2, 3]"),
+    "lists": (lambda x, s: np.add([s, 2 * s, 1.0], x) * s, "([s, 2*s, 1.0] + x)*s"),
     "joined": (
         lambda x, z: np.concatenate([x, z[:2]]) @ np.hstack((z, x[1:])) + np.stack([x, z], axis=1).sum(0),
         "concatenate([x, z[:2]]) @ hstack([z, x[1:]]) + sum(stack([x, z], axis=1), axis=0)",
