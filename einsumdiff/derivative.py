@@ -64,6 +64,13 @@ def derive(
     dy/dW[i,j] = X[i,j]
     >>> d(W=[[0.0, 0.0]], X=[[1.0, 2.0]], b=[3.0, 4.0]).tolist()
     [[1.0, 2.0]]
+
+    A function is called once, with arrays that record what is done to them:
+
+    >>> import numpy as np
+    >>> d = derive(lambda m, x: np.sum(m["W"] @ x + m["b"]), "m", shapes={"m": {"W": "a b", "b": "a"}})
+    >>> {name: slope.tolist() for name, slope in d({"W": [[0.0, 0.0]], "b": [1.0]}, [2.0, 3.0]).items()}
+    {'W': [[2.0, 3.0]], 'b': [1.0]}
     """
     if batch is not None:
         raise Unsupported(
