@@ -73,6 +73,13 @@ class Packing:
                     f'give it a shape: shapes={{"{wrt}": ...}}' if "." not in wrt else None,
                 )
             near = nearest(wrt, [*inputs, *dict(self.parameters)])
+            head = wrt.partition(".")[0]
+            if head in inputs and head != wrt:
+                raise NameFault(
+                    f"{head} is one array here, without parts",
+                    None,
+                    f'say what it holds: shapes={{"{head}": ...}} with an example or a dictionary of shapes',
+                )
             hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(inputs)}"
             raise NameFault(f"{wrt} is no argument of the function", None, hint)
         return found or [wrt]
@@ -171,10 +178,10 @@ def with_parts(prototype: Any, parts: Mapping[str | int, object]) -> Any:
         for key, part in parts.items():
             object.__setattr__(made, str(key), part)
         return made
+    if hasattr(prototype, "_fields"):
+        return prototype._replace(**{str(key): part for key, part in parts.items()})
     if isinstance(prototype, Sequence):
         items = [parts.get(k, one) for k, one in enumerate(prototype)]
-        if hasattr(prototype, "_fields"):
-            return type(prototype)(*items)
         return tuple(items) if isinstance(prototype, tuple) else items
     return dict(parts)
 
@@ -197,6 +204,8 @@ def _value(value: Any, key: str | int) -> Any:
     """The part of an argument with that key; `KeyError` and the like where there is none."""
     if isinstance(value, Mapping):
         return value[key] if key in value else value[int(key)]
+    if hasattr(value, "_fields"):
+        return value[int(key)] if str(key).isdigit() else getattr(value, str(key))
     if isinstance(value, Sequence) or (hasattr(value, "__getitem__") and not is_dataclass(value)):
         return value[int(key)]
     return getattr(value, str(key))

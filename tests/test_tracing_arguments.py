@@ -2,12 +2,13 @@
 
 import pickle
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from numeric import assert_close, numerical_jacobian, sample
 
-from einsumdiff import EinsumDiffError, derive, value_and_grad
+from einsumdiff import EinsumDiffError, NameFault, derive, value_and_grad
 
 
 @dataclass
@@ -148,6 +149,62 @@ def test_shapes_by_name_for_a_dataclass_and_for_a_dictionary():
         assert isinstance(flat, dict) and np.array_equal(flat["W"], found.W)
         plain = derive(f, "m", shapes=shapes)(m_W=layer.W, m_b=layer.b, x=X)
         assert np.array_equal(plain["b"], found.b)
+
+
+class Pair(NamedTuple):
+    W: np.ndarray
+    b: np.ndarray
+
+
+def test_named_tuples_tuples_and_lists():
+    arrays = sample({"W": (2, 3), "b": (2,)})
+    pair = Pair(**arrays)
+    x = np.array([0.3, -1.0, 2.0])
+
+    def named(p, x):
+        W, b = p
+        return np.sum((p.W @ x + b) ** 2) + np.sum(W)
+
+    d = derive(named, "p", shapes={"p": pair, "x": 3})
+    found = d(pair, x)
+    assert isinstance(found, Pair) and d.inputs == ("p_W", "p_b", "x")
+    for name in arrays:
+        expected = numerical_jacobian(
+            lambda v, name=name: named(pair._replace(**{name: v}), x), {"v": arrays[name]}, "v"
+        )
+        assert_close(getattr(found, name), expected, 1e-7)
+        assert_close(derive(named, f"p.{name}", shapes={"p": pair, "x": 3})(pair, x), expected, 1e-7)
+    for kind in (tuple, list):
+        both = kind(pair)
+        unnamed = derive(
+            lambda p, x: np.sum((p[0] @ x + p[1]) ** 2) + np.sum(p[0]), "p", shapes={"p": both, "x": 3}
+        )
+        again = unnamed(both, x)
+        assert isinstance(again, kind)
+        assert_close(again[0], found.W)
+
+
+def test_what_an_argument_holds_must_be_said():
+    def f(m, x):
+        return np.sum(m.W @ x)
+
+    with pytest.raises(NameFault, match="m is one array here"):
+        derive(f, "m.W")
+    with pytest.raises(NameFault, match=r"no \.W") as caught:
+        derive(f, "m")
+    assert "a dictionary of shapes" in caught.value.hint
+
+
+def test_second_derivatives_are_blocks_by_input():
+    shapes = {"m": {"W": "a b", "b": "a"}, "x": "b"}
+    h = derive(lambda m, x: np.sum(np.tanh(m.W @ x + m.b) ** 2), "m", order=2, shapes=shapes)
+    m = {"W": np.ones((2, 3)), "b": np.ones(2)}
+    assert {names: block.shape for names, block in h(m, np.ones(3)).items()} == {
+        ("m_W", "m_W"): (2, 3, 2, 3),
+        ("m_W", "m_b"): (2, 3, 2),
+        ("m_b", "m_W"): (2, 2, 3),
+        ("m_b", "m_b"): (2, 2),
+    }
 
 
 def test_names_of_leaves_do_not_clash():

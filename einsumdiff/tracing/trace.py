@@ -162,6 +162,9 @@ class _Arguments:
             example = any(hasattr(one, "shape") for one in prototype.values())
             made = self._field if example else self._template
             return Group(tuple((key, made(f"{path}.{key}", one)) for key, one in prototype.items()))
+        if hasattr(prototype, "_fields"):
+            parts = prototype._asdict().items()
+            return Group(tuple((key, self._field(f"{path}.{key}", one)) for key, one in parts))
         if isinstance(prototype, tuple | list) and not _is_shape(prototype):
             made = self._field if any(hasattr(one, "shape") for one in prototype) else self._template
             return Group(tuple((k, made(f"{path}.{k}", one)) for k, one in enumerate(prototype)))
@@ -262,7 +265,7 @@ def _of(prototype: Any, key: str | int) -> Any:
     if is_instance(prototype):
         value = getattr(prototype, str(key))
         return value.says if isinstance(value, _Shape) else value
-    return prototype[key]
+    return getattr(prototype, str(key)) if hasattr(prototype, "_fields") else prototype[key]
 
 
 def _inputs(template: Template) -> Iterator[str]:

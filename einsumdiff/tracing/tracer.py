@@ -207,7 +207,8 @@ class Tracer(Recorded):
                 NoAttribute(
                     f"an array here has no .{name}",
                     None,
-                    "known are .T .mT .shape .size .ndim, and functions as methods: x.sum(axis=0)",
+                    "known are .T .mT .shape .size .ndim, and functions as methods: x.sum(axis=0); what "
+                    "holds arrays is said in shapes=, by an example or a dictionary of shapes",
                 ),
             )
 
