@@ -122,6 +122,14 @@ SAME = {
         "tile(x, 2) + repeat(x, 2) + pad(x, (1, 2)) + pad(x, 3, constant_values=2)[:6]",
     ),
     "turned": (lambda A: np.flip(A, axis=1) + np.roll(A, 1, 0), "flip(A, axis=1) + roll(A, 1, axis=0)"),
+    "along an axis": (
+        lambda A: np.cumsum(A, axis=1)[1:] + np.diff(A, axis=0)[:1] + A.cumprod(0)[0] + np.average(A),
+        "cumsum(A, axis=1)[1:] + diff(A, axis=0)[:1] + cumprod(A, 0)[0] + average(A)",
+    ),
+    "weights": (
+        lambda x, z: np.average(x, weights=z**2) + np.convolve(x, z, mode="same"),
+        'average(x, weights=z**2) + convolve(x, z, mode="same")',
+    ),
     "filter of no value": (lambda x: x.copy().astype(float) + np.sum(x, dtype=np.float64), "x + sum(x)"),
 }
 
@@ -133,7 +141,7 @@ def augmented(x, z):
     return a**2
 
 
-NUMBERS_ONLY = ("broadcast", "slices", "lists", "joined", "regrouped", "repeated")
+NUMBERS_ONLY = ("broadcast", "slices", "lists", "joined", "regrouped", "repeated", "along an axis")
 
 
 def numbers(function):

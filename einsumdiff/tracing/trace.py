@@ -364,7 +364,10 @@ def _output(result: object, output: object, recording: Recording, function: Call
     elif output is not None:
         raise ValueFault("output= is for functions that return several values", None, "leave it out")
     if isinstance(result, Tracer):
-        return recording.step_of(result)
+        try:
+            return recording.step_of(result)
+        except EinsumDiffError as error:
+            raise at(place, error) from None
     found = constants.scalar(result)
     if found is None and isinstance(result, np.ndarray):
         found = recording.constant(result)
