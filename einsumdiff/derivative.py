@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from einsumdiff.differentiate import Jacobian, differentiate, further
-from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
+from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported, ValueFault, nearest
 from einsumdiff.function import Compiled, Reader
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.language import tree
 from einsumdiff.meaning import same
 from einsumdiff.nodes import Array, Input
+from einsumdiff.packing import Packing
 from einsumdiff.program import Builder, Program
 from einsumdiff.request import Request, request, wrt_names
 from einsumdiff.structure import Structure, structure
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def derive(
-    program: str | Derivative | Derivatives,
+    program: str | Derivative | Derivatives | Callable[..., Any],
     wrt: str | Sequence[str],
     *,
     order: int = 1,
     shapes: Mapping[str, object] | None = None,
-    output: str | None = None,
+    output: str | int | None = None,
     batch: str | None = None,
     notation: str = "numpy",
     mode: str = "auto",
@@ -36,11 +37,14 @@ def derive(
 
     Parameters
     ----------
-    program : text in NumPy or index notation, or a `Derivative` to go on from.
-    wrt : the name of an input or of a definition, or several.
+    program : text in NumPy or index notation, a Python function written with NumPy, or a `Derivative` to
+        go on from.
+    wrt : the name of an input or of a definition, or several; for a function a parameter, or the path of
+        an array in one: `"m.W"`, and `"m"` for all arrays in it.
     order : 2 is the Hessian, and so on.
     shapes : sizes for names: `{"W": ("m", "n"), "b": "n", "X": array}`.
-    output : the name whose derivative it is, if that is not the last statement.
+    output : the name whose derivative it is, if that is not the last statement; for a function that returns
+        several values, which one: a key of its dictionary or a place in its tuple.
     mode : `auto`, `forward` or `reverse`.
 
     Returns
@@ -60,6 +64,13 @@ def derive(
     dy/dW[i,j] = X[i,j]
     >>> d(W=[[0.0, 0.0]], X=[[1.0, 2.0]], b=[3.0, 4.0]).tolist()
     [[1.0, 2.0]]
+
+    A function is called once, with arrays that record what is done to them:
+
+    >>> import numpy as np
+    >>> d = derive(lambda m, x: np.sum(m["W"] @ x + m["b"]), "m", shapes={"m": {"W": "a b", "b": "a"}})
+    >>> {name: slope.tolist() for name, slope in d({"W": [[0.0, 0.0]], "b": [1.0]}, [2.0, 3.0]).items()}
+    {'W': [[2.0, 3.0]], 'b': [1.0]}
     """
     if batch is not None:
         raise Unsupported(
@@ -77,8 +88,32 @@ def derive(
     if isinstance(program, Derivative):
         if shapes is not None or output is not None:
             raise ValueFault("shapes= and output= belong to the program, not to a derivative of it")
+        packing = program.asked.packing if program.asked is not None else None
+        if packing is not None:
+            wrt = packing.plain(wrt)
         return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
+    if callable(program):
+        return _derive_function(program, wrt, order, shapes, output, mode)
     return _derive(request(program, wrt, order, shapes, output, mode))
+
+
+def _derive_function(
+    function: Callable[..., Any],
+    wrt: str | Sequence[str],
+    order: int,
+    shapes: Mapping[str, object] | None,
+    output: str | int | None,
+    mode: str,
+) -> Any:
+    """The derivative of a Python function: of the text that says the same."""
+    from einsumdiff.tracing.trace import trace
+
+    traced = trace(function, wrt, shapes, output)
+    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode)
+    try:
+        return _derive(replace(asked, packing=traced.packing))
+    except EinsumDiffError as error:
+        raise traced.at_source(error) from None
 
 
 def _derive(asked: Request) -> Any:
@@ -96,6 +131,8 @@ def _derive(asked: Request) -> Any:
         wrt=names,
     )
     program = _with_declared(program, statements, names)
+    if asked.packing is not None:
+        program = _in_order(program, asked.packing)
     jacobians: list[Jacobian] = []
     for k, step in enumerate(asked.steps):
         wrt = [_array(program, name) for name in step.wrt]
@@ -124,6 +161,12 @@ def _with_declared(program: Program, statements: Sequence[tree.Statement], names
                 arrays={**program.arrays, array.name: array},
             )
     return program
+
+
+def _in_order(program: Program, packing: Packing) -> Program:
+    """The program with its inputs in the order of the function's parameters."""
+    order = {name: k for k, name in enumerate(packing.inputs.values())}
+    return replace(program, inputs=tuple(sorted(program.inputs, key=lambda one: order[one.name])))
 
 
 def _array(program: Program, name: str) -> Array:
@@ -213,6 +256,8 @@ class Derivative(Compiled):
         """
         from einsumdiff.check import check
 
+        if self.asked is not None and self.asked.packing is not None:
+            arrays = self.asked.packing.flat((), arrays, self.inputs)
         if self.asked is None:
             raise Unsupported(
                 "a derivative that was read from text has no value to check it with",
@@ -325,6 +370,8 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
     def __getitem__(self, key: str | tuple[str, ...]) -> Derivative:
         if isinstance(key, tuple) and len(key) == 1:
             key = key[0]
+        if self.asked is not None and self.asked.packing is not None and isinstance(key, str):
+            key = self.asked.packing.inputs.get(key, key)
         try:
             return self._found[key]
         except KeyError:
@@ -336,12 +383,15 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
     def __len__(self) -> int:
         return len(self._found)
 
-    def __call__(self, /, *args: object, **kwargs: object) -> dict[Any, np.ndarray[Any, Any]]:
-        """All derivatives at these arrays, by the keys of the mapping."""
+    def __call__(self, /, *args: object, **kwargs: object) -> Any:
+        """All derivatives at these arrays, by the keys of the mapping.
+
+        Where the wrt was an argument of a Python function that holds arrays, they come back as one.
+        """
         import numpy as np
 
         results: dict[Any, Any] = self._call(False, args, kwargs)
-        return {key: np.asarray(one) for key, one in results.items()}
+        return self._packed({key: np.asarray(one) for key, one in results.items()}, args, kwargs)
 
     def check(self, /, **arrays: object) -> float:
         """The largest of the errors of all, see `Derivative.check`."""

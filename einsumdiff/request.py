@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import SupportsIndex
 
-from einsumdiff.errors import NameFault, Unsupported, ValueFault
+from einsumdiff.errors import NameFault, ValueFault
+from einsumdiff.packing import Packing
 
 _EINSUM = re.compile(r"[\sA-Za-z.,]*->[\sA-Za-z.]*")
 
@@ -30,7 +31,8 @@ class Step:
 class Request:
     """The arguments of `derive`, arrays in `shapes` replaced by their shapes.
 
-    `chosen` names one derivative of several; `single` tells that the wrt was one name.
+    `chosen` names one derivative of several; `single` tells that the wrt was one name. `packing` is
+    there for a Python function: how its arguments become the inputs of the text.
     """
 
     text: str
@@ -39,6 +41,7 @@ class Request:
     steps: tuple[Step, ...]
     single: bool
     chosen: tuple[str, ...] | None = None
+    packing: Packing | None = None
 
     def further(
         self, names: tuple[str, ...], order: int, mode: str, single: bool, before: tuple[str, ...]
@@ -61,10 +64,6 @@ def request(
     mode: object,
 ) -> Request:
     """The arguments of `derive`, checked."""
-    if callable(program):
-        raise Unsupported(
-            "Python functions are not read yet", None, "pass the text of the function's body as a string"
-        )
     if not isinstance(program, str):
         raise ValueFault(f"a program is text, not {type(program).__name__}", None, 'write "y = sum(W*X + b)"')
     if _EINSUM.fullmatch(program):

@@ -13,9 +13,10 @@ import einsumdiff
 PACKAGE = Path(einsumdiff.__file__).parent
 
 LAYERS = """
-    errors  data  sizes  language  language.domains  indexing
-    language.tree  nodes  language.faults  request
+    errors  data  sizes  tracing  language  language.domains  indexing
+    language.tree  nodes  language.faults  packing  tracing.places
     canonical  language.rows  language.build  language.layout  solve  contract  structure  unfolding  plan
+    request  tracing.graph
     program  language.build_rows
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments
@@ -31,14 +32,17 @@ LAYERS = """
     indexing.contractions
     indexing.structural
     indexing.ranks
-    indexing.index
-    lower
+    indexing.index  tracing.functions  tracing.constants
+    tracing.brackets
+    lower  tracing.recorded
+    tracing.tracer
     targets  targets.numpy_helpers  targets.numpy_views
     targets.numpy  evaluate
     views  views.letters  views.ranges  views.text
     views.writer
     views.index
-    check  function
+    tracing.recording
+    tracing.trace  check  function
     derivative
     reading  short
     cli

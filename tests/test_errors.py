@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from einsumdiff import NameFault, RankFault, ShapeFault, Unsupported, ValueFault, derive
+from einsumdiff import NameFault, RankFault, ShapeFault, ValueFault, derive
 
 LINEAR = "W: (m, n); x: (n,); b: (m,)\ny = sum((W @ x + b)**2)"
 W, X, B = np.ones((2, 3)), np.ones(3), np.ones(2)
@@ -180,9 +180,9 @@ def test_what_is_not_understood_is_refused_by_name(options, text):
     assert str(caught.value).startswith(text)
 
 
-def test_a_python_function_is_refused_with_a_way_out():
-    with pytest.raises(Unsupported, match="pass the text of the function's body"):
-        derive(lambda x: x, "x")
+def test_what_is_no_program_is_refused_with_a_way_out():
+    with pytest.raises(ValueFault, match="a program is text, not int"):
+        derive(3, "x")
 
 
 def test_an_operand_that_an_einsum_string_lacks_is_refused():

@@ -117,3 +117,24 @@ def test_what_does_not_fit_is_refused(text, message):
     with pytest.raises(EinsumDiffError) as caught:
         derive(text, wrt="A" if "A:" in text else "x")
     assert message in str(caught.value)
+
+
+LISTS = {
+    "[[1.5, 0.5], [1, 2], [3, 4]] @ x": lambda x: np.array([[1.5, 0.5], [1, 2], [3, 4]]) @ x,
+    "dot([1.5, -2], x)": lambda x: np.dot([1.5, -2], x),
+    "inner(x, [1.5, -2])": lambda x: np.inner(x, [1.5, -2]),
+    "outer([1, 2, 3], x)": lambda x: np.outer([1, 2, 3], x),
+    "tensordot(x, [[1, 2, 3], [4, 5, 6]], 1)": lambda x: np.tensordot(x, [[1, 2, 3], [4, 5, 6]], 1),
+    "transpose([x, x**2])": lambda x: np.transpose([x, x**2]),
+    "norm([x, x**2])": lambda x: np.linalg.norm([x, x**2]),
+    "flip([x, x**2, sin(x)], axis=0)": lambda x: np.flip([x, x**2, np.sin(x)], axis=0),
+    "inv([[1.0, x[0]], [x[1], 3]])": lambda x: np.linalg.inv(np.array([[1.0, x[0]], [x[1], 3]])),
+    "hstack([[x, x**2], [x, 2*x]])": lambda x: np.hstack([[x, x**2], [x, 2 * x]]),
+}
+
+
+@pytest.mark.parametrize("text", LISTS)
+def test_a_list_is_one_array_where_an_operation_takes_one(text):
+    arrays = {"x": np.array([0.7, -1.3])}
+    d = derive(text, "x", shapes={"x": 2})
+    assert_close(d(**arrays), numerical_jacobian(LISTS[text], arrays, "x"), 1e-9)

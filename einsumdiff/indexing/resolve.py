@@ -196,6 +196,7 @@ class Reader:
         arguments = Arguments(node.span, node.function, node.name_span, {}, {}, {})
         arguments.prefix = node.prefix
         arrays = array_parameters(row)
+        several = option(row, "several") if isinstance(row, Form) else None
         if isinstance(row, Form) and option(row, "size") is not None:
             return AxisSize(node.span, self._argument(node.args[0], False, node), 0)
         defaults = {parameter.name: parameter.default for parameter in parameters(row)}
@@ -207,7 +208,7 @@ class Reader:
             if name not in arrays or absent:
                 statics = tuple(self.static(one) for one in trees)
                 arguments.statics[name] = statics if isinstance(value, list) else statics[0]
-            elif isinstance(value, list | tree.Sequence):
+            elif isinstance(value, list) or (name == several and isinstance(value, tree.Sequence)):
                 parts = value.items if isinstance(value, tree.Sequence) else trees
                 for k, one in enumerate(parts):
                     arguments.operands[f"{name}{k}"] = self._argument(one, False, node)

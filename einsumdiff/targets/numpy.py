@@ -450,6 +450,8 @@ class _Writer(Views):
         if _constant(value.value):  # of two Python numbers where() would make its own dtype
             self.typed = True
             chosen = whole if whole.startswith("(") or whole.endswith(")") else f"({whole})"
+            if not any(condition.axes for condition in conditions):  # it may be a Python number
+                chosen = f"np.asarray({whole})"
             if inner.text != "1" or value.otherwise != 0:
                 chosen = f"np.where({whole}, {inner.text}, {value.otherwise})"
             return Text(f"{chosen}.astype({self.dtype})", axes)
