@@ -246,13 +246,13 @@ MATRIX = {"X": (2, 3)}
 PAIR = {"X": (2, 3), "Y": (2, 3)}
 CHAIN = {"X": (2, 3), "Y": (3, 5)}
 IMAGE = {"X": (5, 7), "W": (2, 3)}
-FOUR = {name: ARRAY for name in "wxyz"}
+FOUR = dict.fromkeys("wxyz", ARRAY)
 CORRELATION = "Z[i,j] = X[i+m, j+n]*W[m,n]"
 
 # fmt: off
 # ruff: noqa: E501
 XDIFF = [
-    *(Rule(f"X{n}", "x + y + z", wrt, {name: ARRAY for name in "xyz"}, lambda x, y, z: x + y + z,
+    *(Rule(f"X{n}", "x + y + z", wrt, dict.fromkeys("xyz", ARRAY), lambda x, y, z: x + y + z,
            on_diagonal(lambda **a: 1.0)) for n, wrt in zip(count(16), "xyz", strict=False)),
     *(Rule(f"X{n}", "w + x + y + z", wrt, FOUR, lambda w, x, y, z: w + x + y + z,
            on_diagonal(lambda **a: 1.0)) for n, wrt in zip(count(19), "wxyz", strict=False)),
@@ -285,12 +285,12 @@ XDIFF = [
     Rule("T20", CORRELATION + "; z = sum(Z)", "X", IMAGE, lambda X, W: correlated(X, W).sum(), lambda X, W: correlation_in_input(X, W).sum((0, 1))),
 ]
 
-SCALARS = {name: () for name in "xyzt"}
+SCALARS = dict.fromkeys("xyzt", ())
 
 
 def stacked(k: int, names: str) -> list[Rule]:
     """`vcat` of so many numbers, `k` the number of its first row."""
-    shapes = {name: () for name in names}
+    shapes = dict.fromkeys(names, ())
     def pick(position): return lambda ds, **a: ds[position]
     return [Rule(f"G{k + n}", f"stack([{', '.join(names)}])", name, shapes,
                  lambda **a: np.stack([a[one] for one in names]), pick(n)) for n, name in enumerate(names)]
