@@ -175,6 +175,29 @@ def test_a_slope_that_is_zero_is_said_to_be_zero(program):
     assert result.shape in ((2,), (2, 2)) and not result.any()
 
 
+@pytest.mark.parametrize(
+    "program, numpy",
+    [
+        ("import torch\ny = torch.std(x)", "std(x, ddof=1)"),
+        ("import torch\ny = torch.var(x)", "var(x, ddof=1)"),
+        ("y = jax.nn.gelu(x)", "gelu(x, approximate=True)"),
+        ("import tensorflow as tf\ny = tf.nn.leaky_relu(x)", "leaky_relu(x, 0.2)"),
+        ("from numpy.random import gamma\ny = gamma(x)", None),
+        ("from scipy.stats import norm\ny = norm(x)", None),
+    ],
+)
+def test_a_function_of_another_module_means_what_it_means_there_or_is_refused(program, numpy):
+    """Other modules have other defaults, and other functions of the same name."""
+    try:
+        d = derive(program, wrt="x")
+    except EinsumDiffError as error:
+        assert error.span is not None and error.hint
+    else:
+        x = np.array([0.5, -1.25, 2.0])
+        assert numpy is not None
+        assert_close(d(x=x), derive(numpy, wrt="x")(x=x), 1e-12)
+
+
 # ------------------------------------------------------------- what SymPy 1.14 gets silently wrong
 
 
