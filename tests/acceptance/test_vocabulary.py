@@ -132,10 +132,11 @@ def value_of(program):
 )
 def test_where_a_number_is_needed_the_error_says_so_or_it_is_not_needed(program, wrt):
     arrays = {"x": np.array([1.0, -2.0, 0.5]), "y": np.array([0.5, 3.0, -1.0]), "k": np.array([0, 2, 1])}
+    arrays["w"] = np.array([3.0, -2.0])
     if "reshape" in program:
         arrays = {"x": np.linspace(-1, 1, 6)}
     try:
-        d = derive(program, wrt="x", shapes=used(program, {"x": "n", "y": "n", "k": "p"}))
+        d = derive(program, wrt="x", shapes=used(program, {"x": "n", "y": "n", "k": "p", "w": "m"}))
     except EinsumDiffError as error:
         assert error.span is not None
         assert "number" in str(error)

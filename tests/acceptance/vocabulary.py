@@ -181,7 +181,7 @@ STRUCTURE = [
     Row("A.repeat(2, axis=0)", {"A": X}, lambda A: np.repeat(A, 2, axis=0)),
     Row("repeat(A, 2)", {"A": X}, lambda A: np.repeat(A, 2)),
     Row("roll(x, 1)", {"x": W}, lambda x: np.roll(x, 1)),
-    Row("roll(x, -2)*x", {"x": W}, lambda x: np.roll(x, -2) * x),
+    Row("roll(x, -2)*x", {"x": W}, lambda x: np.roll(x, -2) * x, named=False),
     Row("roll(A, 1, axis=0)", {"A": (3, 5)}, lambda A: np.roll(A, 1, axis=0)),
     Row("roll(A, -1, axis=-1)", {"A": (3, 5)}, lambda A: np.roll(A, -1, axis=-1)),
     Row("flip(x)", {"x": W}, lambda x: x[::-1]),
@@ -213,13 +213,14 @@ STRUCTURE = [
     Row("normalize(x)", {"x": V}, lambda x: normalized(x)),
     Row("normalize(A)", {"A": X}, lambda A: normalized(A)),
     Row("normalize(A, axis=0)", {"A": X}, lambda A: normalized(A, 0)),
-    *(Row(f"{name}(x, w{mode})", {"x": x, "w": w}, lambda x, w, f=f, kind=kind: f(x, w, mode=kind), named=named)
+    # the shorter of the two slides, so `same` and `valid` need to know which one that is
+    *(Row(f"{name}(x, w{mode})", {"x": x, "w": w}, lambda x, w, f=f, kind=kind: f(x, w, mode=kind), named=kind == "full")
       for name, f, kind, mode in [
           ("convolve", np.convolve, "full", ""), ("convolve", np.convolve, "full", ", 'full'"),
           ("np.convolve", np.convolve, "same", ", mode='same'"), ("convolve", np.convolve, "valid", ", mode='valid'"),
           ("correlate", np.correlate, "valid", ""), ("np.correlate", np.correlate, "same", ", 'same'"),
           ("correlate", np.correlate, "full", ", mode='full'")]
-      for x, w, named in [((7,), (3,), True), ((7,), (2,), False), ((2,), (5,), False)]),
+      for x, w in [((7,), (3,)), ((7,), (2,)), ((2,), (5,))]),
 ]
 
 GATHER = [
