@@ -127,7 +127,7 @@ def value_of(program):
         ("reshape(x, (2, -1))", "x"),
         ("x.reshape(-1, 3)", "x"),
         ("cross(x, y)", "x"),
-        ("one_hot(k, 3) @ x", "x"),
+        ("x: (n,)\none_hot(k, n) @ x", "x"),
     ],
 )
 def test_where_a_number_is_needed_the_error_says_so_or_it_is_not_needed(program, wrt):
