@@ -47,8 +47,6 @@ from einsumdiff.sizes import AnySize, as_fraction
 
 ELLIPSIS = "..."
 EXPLICIT = ("sum", "prod", "max", "min")
-LISTS = ("arrays", "object")
-"""Parameters whose list is of arrays, each an operand; elsewhere a list is one array."""
 
 
 class Names(Protocol):
@@ -202,7 +200,7 @@ class Reader:
             if name not in arrays or absent:
                 statics = tuple(self.static(one) for one in trees)
                 arguments.statics[name] = statics if isinstance(value, list) else statics[0]
-            elif isinstance(value, list) or (name in LISTS and isinstance(value, tree.Sequence)):
+            elif isinstance(value, list | tree.Sequence):
                 parts = value.items if isinstance(value, tree.Sequence) else trees
                 for k, one in enumerate(parts):
                     arguments.operands[f"{name}{k}"] = self._argument(one, False, node)

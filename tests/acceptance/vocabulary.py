@@ -181,6 +181,7 @@ STRUCTURE = [
     Row("sum([x, y, x*y], axis=0)", {"x": V, "y": V}, lambda x, y: x + y + x * y),
     Row("max([x, 2*y], axis=0)", {"x": V, "y": V}, lambda x, y: np.maximum(x, 2 * y)),
     Row("concatenate([[t], x])", {"t": (), "x": V}, lambda t, x: np.concatenate([[t], x])),
+    Row("[[1, 2], [3, -4]] @ x", {"x": U}, lambda x: np.array([[1, 2], [3, -4]]) @ x),
     Row("x*array([1, 2, 3])", {"x": V}, lambda x: x * np.array([1, 2, 3]), named=False),
     Row("tile(x, 2)", {"x": V}, lambda x: np.tile(x, 2)),
     Row("tile(A, (2, 3))", {"A": X}, lambda A: np.tile(A, (2, 3))),
