@@ -6,7 +6,7 @@ the axis, the size that was expected and where that came from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,11 @@ from einsumdiff.nodes import (
     Array,
     Body,
     Call,
+    Definition,
     Entry,
     Extent,
+    Factor,
+    Guard,
     Input,
     Label,
     Mask,
@@ -30,7 +33,7 @@ from einsumdiff.nodes import (
     factor_labels,
 )
 from einsumdiff.program import live
-from einsumdiff.sizes import AnySize, evaluate, names, substitute, symbol
+from einsumdiff.sizes import AnySize, Size, evaluate, names, substitute, symbol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +45,16 @@ class _Emptiness:
 
     op: str
     over: tuple[AnySize, ...]
-    kept: tuple[AnySize, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A place that is read whatever the sizes are, and the axis that must have it."""
+
+    place: AnySize
+    array: str
+    axis: int
+    size: AnySize
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,8 @@ class Arguments:
     sizes : sizes that it uses; a size name in them must be known from some array.
     whole : sizes that must not be negative, with what they are sizes of.
     indices : inputs that hold places of an axis, with the size of that axis.
+    places : places by number that must be there: `x[0]`, of an x that may be empty.
+    divisors : sizes that are divided by; where one is 0 the result is nan or inf, without a warning.
     """
 
     inputs: tuple[Input, ...]
@@ -66,6 +80,18 @@ class Arguments:
     whole: tuple[tuple[AnySize, str], ...]
     reductions: tuple[_Emptiness, ...]
     indices: tuple[tuple[str, AnySize], ...]
+    places: tuple[_Place, ...]
+    divisors: tuple[AnySize, ...]
+
+    def call(self, function: Callable[..., Any], args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
+        """The function of the arrays, checked."""
+        arrays, values = self._checked(args, kwargs)
+        if not any(_known(size, values) == 0 for size in self.divisors):
+            return function(*arrays)
+        import numpy as np
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return function(*arrays)
 
     def __call__(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[np.ndarray[Any, Any]]:
         """The arrays for all inputs in order; what was left out is a view of one zero.
@@ -73,10 +99,16 @@ class Arguments:
         Raises NameFault for an unknown argument, ValueFault for one that is missing or of a kind that
         cannot be used, RankFault and ShapeFault for a shape that does not fit.
         """
+        return self._checked(args, kwargs)[0]
+
+    def _checked(
+        self, args: Sequence[object], kwargs: Mapping[str, object]
+    ) -> tuple[list[np.ndarray[Any, Any]], dict[str, int]]:
         given = self._bind(args, kwargs)
         arrays = {
             one.name: self._convert(one.name, given[one.name]) for one in self.inputs if one.name in given
         }
+        kind = self._promote(arrays, given)
         values = self._solve(arrays)
         for size, what in self.whole:
             if what and all(name in values for name in names(size)) and evaluate(size, values) < 0:
@@ -87,9 +119,13 @@ class Arguments:
         for name, size in self.indices:
             if name in arrays:
                 _in_range(name, arrays[name], size, values)
-        return [
-            arrays[one.name] if one.name in arrays else _stand_in(one.shape, values) for one in self.inputs
+        for place in self.places:
+            _there(place, values)
+        whole = [
+            arrays[one.name] if one.name in arrays else _stand_in(one.shape, values, kind)
+            for one in self.inputs
         ]
+        return whole, values
 
     # -- names ----------------------------------------------------------------------------------------
 
@@ -151,7 +187,29 @@ class Arguments:
             raise ValueFault(
                 f"{name} is an index and an array of {array.dtype}", None, "pass an array of whole numbers"
             )
-        return array if kind == "f" else array.astype(np.float64)
+        return array
+
+    def _promote(self, arrays: dict[str, np.ndarray[Any, Any]], given: Mapping[str, object]) -> np.dtype[Any]:
+        """Make all numbers floating-point ones, as NumPy does; the kind that they have in common.
+
+        A plain number has the kind of the arrays around it, so `a=2` does not widen float32.
+        """
+        import numpy as np
+
+        places = {name for name, _ in self.indices}
+        numbers = [name for name in arrays if name not in places]
+        plain = {n for n in numbers if isinstance(given[n], int | float) and not hasattr(given[n], "dtype")}
+        kinds = [
+            arrays[name].dtype for name in numbers if name not in plain and arrays[name].dtype.kind == "f"
+        ]
+        common: np.dtype[Any] = np.result_type(*kinds) if kinds else np.dtype(np.float64)
+        for name in numbers:
+            own = arrays[name].dtype
+            if name in plain:
+                arrays[name] = arrays[name].astype(common)
+            elif own.kind != "f":
+                arrays[name] = arrays[name].astype(np.result_type(own, common))
+        return common
 
     # -- sizes ----------------------------------------------------------------------------------------
 
@@ -206,13 +264,25 @@ class Arguments:
         raise ShapeFault(f"the size {name} follows from no array", None, "give it a number in shapes=")
 
     def _not_over_nothing(self, reduction: _Emptiness, values: Mapping[str, int]) -> None:
-        try:
-            over = [evaluate(size, values) for size in reduction.over]
-            kept = [evaluate(size, values) for size in reduction.kept]
-        except AssertionError:
-            return
-        if 0 in over and 0 not in kept:
+        if any(_known(size, values) == 0 for size in reduction.over):
             raise ValueFault(f"{reduction.op} over nothing: an axis of size 0 has no {reduction.op}")
+
+
+def _known(size: AnySize, values: Mapping[str, int]) -> int | None:
+    """The number that a size is; None where an array that tells it was left out."""
+    found = substitute(size, values)
+    return found if isinstance(found, int) else None
+
+
+def _there(place: _Place, values: Mapping[str, int]) -> None:
+    size, at = _known(place.size, values), _known(place.place, values)
+    if size is not None and at is not None and not 0 <= at < size:
+        name = place.array or "what is indexed there"
+        raise ValueFault(
+            f"the program reads place {at} of axis {place.axis} of {name}, which has size {size}",
+            None,
+            f"pass arrays for which that axis has at least {at + 1}" if at >= 0 else None,
+        )
 
 
 def _in_range(name: str, array: np.ndarray[Any, Any], size: AnySize, values: Mapping[str, int]) -> None:
@@ -257,13 +327,15 @@ def _solve_one(size: AnySize, name: str, actual: int, values: dict[str, int]) ->
     return True
 
 
-def _stand_in(shape: Sequence[AnySize], values: Mapping[str, int]) -> np.ndarray[Any, Any]:
+def _stand_in(
+    shape: Sequence[AnySize], values: Mapping[str, int], kind: np.dtype[Any]
+) -> np.ndarray[Any, Any]:
     """Zeros of that shape in the memory of one, for an array that is not read."""
     import numpy as np
 
     sizes = [substitute(size, values) for size in shape]
     return np.broadcast_to(
-        np.zeros(()), tuple(max(size, 0) if isinstance(size, int) else 1 for size in sizes)
+        np.zeros((), kind), tuple(max(size, 0) if isinstance(size, int) else 1 for size in sizes)
     )
 
 
@@ -289,6 +361,7 @@ def arguments(
     terms: Iterable[Term],
     roots: Iterable[Array],
     shapes: Iterable[tuple[str, tuple[AnySize, ...]]],
+    output: Array | None = None,
 ) -> Arguments:
     """The checks for a function that computes these terms and definitions.
 
@@ -296,6 +369,7 @@ def arguments(
     ----------
     roots : definitions that are computed, with all that they need.
     shapes : the shapes of what is returned, with their names.
+    output : what the program defines; the places that it reads must be there, if a term reads them or not.
     """
     terms = list(terms)
     needed = live([*roots, *(a for t in terms for a in _product_arrays(t.product))])
@@ -319,6 +393,15 @@ def arguments(
         if reduction is not None:
             reductions.append(reduction)
     sized = dict.fromkeys(name for size in sizes for name in names(size))
+    defined = dict.fromkeys([*needed, *(live([output]) if output is not None else [])])
+    every = [*terms, *(t for d in defined if isinstance(d.body, Sum) for t in d.body.terms)]
+    places = dict.fromkeys(
+        [
+            *(p for t in every for p in _product_places(t.product)),
+            *(p for d in defined for p in _places(d.body)),
+        ]
+    )
+    divisors = dict.fromkeys(size for t in every for f in t.product.factors for size in _divisor(f))
     names_read = frozenset(a.name for a in read if isinstance(a, Input))
     plain = {symbol(name) for name in sized}
     return Arguments(
@@ -329,7 +412,53 @@ def arguments(
         tuple((s, what) for s, what in sizes.items() if not isinstance(s, int) and s not in plain),
         tuple(reductions),
         tuple(indices),
+        tuple(places),
+        tuple(divisors),
     )
+
+
+def _divisor(factor: Factor) -> Iterator[AnySize]:
+    """The size that a factor divides by: `n`, or `n - 1` where that is a definition of its own."""
+    match factor:
+        case Extent(size, power) if power < 0:
+            yield size
+        case Entry(Definition(body=Sum(terms)), (), power) if power < 0:
+            total: AnySize = 0
+            for term in terms:
+                part = term.product.coefficient
+                if not isinstance(part, int) or term.product.bound:
+                    return
+                divisor: AnySize = part
+                for f in term.product.factors:
+                    if not isinstance(f, Extent) or not isinstance(f.power, int) or f.power < 0:
+                        return
+                    for _ in range(f.power):
+                        divisor = divisor * f.size
+                total = total + divisor
+            yield total
+
+
+def _product_places(product: Product) -> Iterator[_Place]:
+    """The places that a product reads by number; a condition may keep it from reading them."""
+    if not any(isinstance(f, Guard | Mask) for f in product.factors):
+        for entry in product.entries:
+            yield from _entry_places(entry)
+
+
+def _places(body: Body) -> Iterator[_Place]:
+    match body:
+        case Call(_, _, operands) | Operate(_, _, operands, _, _):
+            for operand in operands:
+                if isinstance(operand, Entry):
+                    yield from _entry_places(operand)
+        case Reduce(_, _, _, entry, guards) if not guards:
+            yield from _entry_places(entry)
+
+
+def _entry_places(entry: Entry) -> Iterator[_Place]:
+    for axis, (form, size) in enumerate(zip(entry.forms, entry.array.shape, strict=True)):
+        if not form.coefficients and isinstance(size, Size):
+            yield _Place(form.constant, entry.array.name, axis, size)
 
 
 def _product_arrays(product: Product) -> list[Array]:
@@ -363,7 +492,7 @@ def _body_sizes(body: Body, sizes: dict[AnySize, str]) -> _Emptiness | None:
         case Reduce(op, axes, bound, _, _):
             _label_sizes((*axes, *bound), sizes)
             if op != "prod":
-                return _Emptiness(op, tuple(b.size for b in bound), tuple(a.size for a in axes))
+                return _Emptiness(op, tuple(b.size for b in bound))
         case OneHot(axes, _):
             _label_sizes(axes, sizes)
         case Operate(_, axes, _, bound, _):

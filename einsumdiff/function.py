@@ -129,6 +129,7 @@ class Compiled:
             [term for jac in jacobians for term in jac.terms],
             [output] if value else [],
             shapes,
+            output,
         )
         return target.load(text, self._function_name(value)), checks
 
@@ -137,7 +138,7 @@ class Compiled:
         packing = self.asked.packing if self.asked is not None else None
         if packing is not None:
             args, kwargs = (), packing.flat(args, kwargs, self.inputs)
-        return function(*checks(args, kwargs))
+        return checks.call(function, args, kwargs)
 
     def _packed(self, found: dict[Any, Any], args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         """Results by name, in the shape of the arguments of the function that they belong to."""
