@@ -6,41 +6,22 @@ the axis, the size that was expected and where that came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from einsumdiff.errors import NameFault, RankFault, ShapeFault, ValueFault, nearest
+from einsumdiff.errors import NameFault, RankFault, ShapeFault, ValueFault, as_read, nearest
 from einsumdiff.nodes import (
-    Array,
-    Body,
-    Call,
-    Definition,
-    Entry,
-    Extent,
-    Factor,
-    Guard,
     Input,
-    Label,
-    Mask,
-    OneHot,
-    Operate,
-    Product,
-    Reduce,
-    Sum,
-    Term,
-    body_arrays,
-    factor_labels,
 )
-from einsumdiff.program import live
-from einsumdiff.sizes import AnySize, Size, evaluate, names, substitute, symbol
+from einsumdiff.sizes import AnySize, evaluate, linear, names, substitute, symbol
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class _Emptiness:
+class Emptiness:
     """A reduction that must not run over nothing."""
 
     op: str
@@ -48,7 +29,7 @@ class _Emptiness:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """A place that is read whatever the sizes are, and the axis that must have it."""
 
     place: AnySize
@@ -78,9 +59,9 @@ class Arguments:
     read: frozenset[str]
     sizes: tuple[str, ...]
     whole: tuple[tuple[AnySize, str], ...]
-    reductions: tuple[_Emptiness, ...]
+    reductions: tuple[Emptiness, ...]
     indices: tuple[tuple[str, AnySize], ...]
-    places: tuple[_Place, ...]
+    places: tuple[Place, ...]
     divisors: tuple[AnySize, ...]
 
     def call(self, function: Callable[..., Any], args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
@@ -138,7 +119,7 @@ class Arguments:
                 f"pass {_listed(order)}",
             )
         given = dict(zip(order, args, strict=False))
-        for name, value in kwargs.items():
+        for name, value in zip(map(as_read, kwargs), kwargs.values(), strict=True):
             if name not in order:
                 near = nearest(name, order)
                 hint = f"did you mean {' or '.join(near)}?" if near else f"its inputs are {_listed(order)}"
@@ -239,7 +220,7 @@ class Arguments:
                 unknown = [n for n in names(size) if n not in values]
                 if not unknown:
                     _fit(name, axis, size, actual, values, origin)
-                elif len(unknown) == 1 and _solve_one(size, unknown[0], actual, values):
+                elif len(unknown) == 1 and _solve_one(name, axis, size, unknown[0], actual, values):
                     origin[unknown[0]] = f"axis {axis} of {name}, which is {size}"
                 else:
                     unsolved.append(item)
@@ -263,7 +244,7 @@ class Arguments:
                         )
         raise ShapeFault(f"the size {name} follows from no array", None, "give it a number in shapes=")
 
-    def _not_over_nothing(self, reduction: _Emptiness, values: Mapping[str, int]) -> None:
+    def _not_over_nothing(self, reduction: Emptiness, values: Mapping[str, int]) -> None:
         if any(_known(size, values) == 0 for size in reduction.over):
             raise ValueFault(f"{reduction.op} over nothing: an axis of size 0 has no {reduction.op}")
 
@@ -274,7 +255,7 @@ def _known(size: AnySize, values: Mapping[str, int]) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def _there(place: _Place, values: Mapping[str, int]) -> None:
+def _there(place: Place, values: Mapping[str, int]) -> None:
     size, at = _known(place.size, values), _known(place.place, values)
     if size is not None and at is not None and not 0 <= at < size:
         name = place.array or "what is indexed there"
@@ -310,19 +291,18 @@ def _fit(
     raise ShapeFault(f"{name}: axis {axis} has size {actual}, expected {size} = {expected} ({places})")
 
 
-def _solve_one(size: AnySize, name: str, actual: int, values: dict[str, int]) -> bool:
-    """Solve a size that is linear in one unknown name for it."""
-    rest = substitute(size, {**values, name: 0})
-    one = substitute(size, {**values, name: 1})
-    two = substitute(size, {**values, name: 2})
-    if not (isinstance(rest, int) and isinstance(one, int) and isinstance(two, int)):
+def _solve_one(array: str, axis: int, size: AnySize, name: str, actual: int, values: dict[str, int]) -> bool:
+    """Solve a size that is linear in one unknown name for it; False where it is not linear."""
+    parts = linear(size, name)
+    if parts is None:
         return False
-    slope = one - rest
-    if slope == 0 or two - one != slope or (actual - rest) % slope:
-        return False
-    value = (actual - rest) // slope
-    if substitute(size, {**values, name: value}) != actual:
-        return False
+    factor, rest = parts[0], evaluate(parts[1], values)
+    value, left = divmod(actual - rest, factor)
+    if left or value < 0:
+        known = "".join(f", {n} = {values[n]}" for n in names(parts[1]))
+        raise ShapeFault(
+            f"{array}: axis {axis} has size {actual}, which is {size} for no {name} from 0 on{known}"
+        )
     values[name] = value
     return True
 
@@ -350,151 +330,3 @@ def _axes(rank: int) -> str:
 def shape_text(shape: Sequence[AnySize]) -> str:
     """`(m, n)`, `(n,)`, `()`."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-
-
-# ------------------------------------------------------------------------------------ what is needed
-
-
-def arguments(
-    inputs: tuple[Input, ...],
-    wrt: Iterable[Array],
-    terms: Iterable[Term],
-    roots: Iterable[Array],
-    shapes: Iterable[tuple[str, tuple[AnySize, ...]]],
-    output: Array | None = None,
-) -> Arguments:
-    """The checks for a function that computes these terms and definitions.
-
-    Parameters
-    ----------
-    roots : definitions that are computed, with all that they need.
-    shapes : the shapes of what is returned, with their names.
-    output : what the program defines; the places that it reads must be there, if a term reads them or not.
-    """
-    terms = list(terms)
-    needed = live([*roots, *(a for t in terms for a in _product_arrays(t.product))])
-    read: dict[Array, None] = {a: None for t in terms for a in _product_arrays(t.product)}
-    read.update((a, None) for a in roots)
-    sizes: dict[AnySize, str] = {}
-    for what, shape in shapes:
-        for axis, size in enumerate(shape):
-            sizes.setdefault(size, f"axis {axis} of {what}")
-    for term in terms:
-        _term_sizes(term, sizes)
-    reductions = []
-    indices: dict[tuple[str, AnySize], None] = {}
-    for definition in needed:
-        read.update((a, None) for a in body_arrays(definition.body))
-        for axis, size in enumerate(definition.shape):
-            sizes.setdefault(size, f"axis {axis} of {definition.name}" if definition.name else "an axis")
-        if isinstance(definition.body, OneHot) and isinstance(definition.body.entry.array, Input):
-            indices[definition.body.entry.array.name, definition.shape[-1]] = None
-        reduction = _body_sizes(definition.body, sizes)
-        if reduction is not None:
-            reductions.append(reduction)
-    sized = dict.fromkeys(name for size in sizes for name in names(size))
-    defined = dict.fromkeys([*needed, *(live([output]) if output is not None else [])])
-    every = [*terms, *(t for d in defined if isinstance(d.body, Sum) for t in d.body.terms)]
-    places = dict.fromkeys(
-        [
-            *(p for t in every for p in _product_places(t.product)),
-            *(p for d in defined for p in _places(d.body)),
-        ]
-    )
-    divisors = dict.fromkeys(size for t in every for f in t.product.factors for size in _divisor(f))
-    names_read = frozenset(a.name for a in read if isinstance(a, Input))
-    plain = {symbol(name) for name in sized}
-    return Arguments(
-        inputs,
-        frozenset(a.name for a in wrt if isinstance(a, Input)),
-        names_read,
-        tuple(sized),
-        tuple((s, what) for s, what in sizes.items() if not isinstance(s, int) and s not in plain),
-        tuple(reductions),
-        tuple(indices),
-        tuple(places),
-        tuple(divisors),
-    )
-
-
-def _divisor(factor: Factor) -> Iterator[AnySize]:
-    """The size that a factor divides by: `n`, or `n - 1` where that is a definition of its own."""
-    match factor:
-        case Extent(size, power) if power < 0:
-            yield size
-        case Entry(Definition(body=Sum(terms)), (), power) if power < 0:
-            total: AnySize = 0
-            for term in terms:
-                part = term.product.coefficient
-                if not isinstance(part, int) or term.product.bound:
-                    return
-                divisor: AnySize = part
-                for f in term.product.factors:
-                    if not isinstance(f, Extent) or not isinstance(f.power, int) or f.power < 0:
-                        return
-                    for _ in range(f.power):
-                        divisor = divisor * f.size
-                total = total + divisor
-            yield total
-
-
-def _product_places(product: Product) -> Iterator[_Place]:
-    """The places that a product reads by number; a condition may keep it from reading them."""
-    if not any(isinstance(f, Guard | Mask) for f in product.factors):
-        for entry in product.entries:
-            yield from _entry_places(entry)
-
-
-def _places(body: Body) -> Iterator[_Place]:
-    match body:
-        case Call(_, _, operands) | Operate(_, _, operands, _, _):
-            for operand in operands:
-                if isinstance(operand, Entry):
-                    yield from _entry_places(operand)
-        case Reduce(_, _, _, entry, guards) if not guards:
-            yield from _entry_places(entry)
-
-
-def _entry_places(entry: Entry) -> Iterator[_Place]:
-    for axis, (form, size) in enumerate(zip(entry.forms, entry.array.shape, strict=True)):
-        if not form.coefficients and isinstance(size, Size):
-            yield _Place(form.constant, entry.array.name, axis, size)
-
-
-def _product_arrays(product: Product) -> list[Array]:
-    return [f.array for f in product.factors if isinstance(f, Entry | Mask)]
-
-
-def _label_sizes(labels: Iterable[Label], sizes: dict[AnySize, str]) -> None:
-    for label in labels:
-        sizes.setdefault(label.size, f"the range of {label.name}" if label.name else "a range")
-
-
-def _term_sizes(term: Term, sizes: dict[AnySize, str]) -> None:
-    for f in term.product.factors:
-        _label_sizes(factor_labels(f), sizes)
-        if isinstance(f, Extent):
-            for name in names(f.size):
-                sizes.setdefault(symbol(name), "")
-    _label_sizes(term.labels, sizes)
-    for form in term.axes:
-        for name in names(form.constant):
-            sizes.setdefault(symbol(name), "")
-
-
-def _body_sizes(body: Body, sizes: dict[AnySize, str]) -> _Emptiness | None:
-    match body:
-        case Sum(terms):
-            for term in terms:
-                _term_sizes(term, sizes)
-        case Call(_, axes, _):
-            _label_sizes(axes, sizes)
-        case Reduce(op, axes, bound, _, _):
-            _label_sizes((*axes, *bound), sizes)
-            if op != "prod":
-                return _Emptiness(op, tuple(b.size for b in bound))
-        case OneHot(axes, _):
-            _label_sizes(axes, sizes)
-        case Operate(_, axes, _, bound, _):
-            _label_sizes((*axes, *bound), sizes)
-    return None

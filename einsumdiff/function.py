@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from einsumdiff.arguments import Arguments, arguments
+from einsumdiff.arguments import Arguments
 from einsumdiff.differentiate import Jacobian
 from einsumdiff.errors import Unsupported
+from einsumdiff.needed import arguments
 from einsumdiff.program import Program
 from einsumdiff.request import Request
 

@@ -7,7 +7,7 @@ once and is small stands in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -38,7 +38,7 @@ from einsumdiff.nodes import (
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
-from einsumdiff.sizes import AnySize, Size, assumed, names, subtracted, symbol
+from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
 from einsumdiff.terms import injective, known_labels
 
 MOST_INLINE = 9
@@ -149,6 +149,7 @@ class _Lowering:
             tuple(self.statements),
             tuple(returns),
             sources,
+            self._solved(sources),
             indices=indices,
         )
 
@@ -168,14 +169,34 @@ class _Lowering:
             for axis, size in enumerate(array.shape):
                 if isinstance(size, Size) and size == symbol(next(names(size))):
                     found.setdefault(str(size), (array, axis))
-        for array in self.program.inputs:
-            for size in array.shape:
-                for name in names(size):
-                    if name not in found:
-                        raise Unsupported(
-                            f"the size {name} is the size of no axis by itself",
-                            hint=f"give an input an axis of size {name}",
-                        )
+        return found
+
+    def _solved(self, sources: Mapping[str, tuple[Input, int]]) -> dict[str, plan.Solved]:
+        """The sizes that follow from an axis of which they are part: `n` from x: (n - 1,)."""
+        found: dict[str, plan.Solved] = {}
+        waiting = [
+            (array, axis, size)
+            for array in self.program.inputs
+            for axis, size in enumerate(array.shape)
+            if any(name not in sources for name in names(size))
+        ]
+        while waiting:
+            left = []
+            for array, axis, size in waiting:
+                unknown = [name for name in names(size) if name not in sources and name not in found]
+                parts = linear(size, unknown[0]) if len(unknown) == 1 else None
+                if parts is not None:
+                    found[unknown[0]] = plan.Solved(array, axis, *parts)
+                elif unknown:
+                    left.append((array, axis, size))
+            if len(left) == len(waiting):
+                array, _, size = left[0]
+                name = next(n for n in names(size) if n not in sources and n not in found)
+                raise Unsupported(
+                    f"the size {name} does not follow from {size}, the size of an axis of {array.name}",
+                    hint=f"give an input an axis of size {name}",
+                )
+            waiting = left
         return found
 
     @staticmethod

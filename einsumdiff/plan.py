@@ -8,7 +8,7 @@ overlaps itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from einsumdiff.nodes import Form, Input, Label, Number, bare
@@ -397,12 +397,23 @@ Statement = Assign | Zeros | Write | Loop
 
 
 @dataclass(frozen=True, slots=True)
+class Solved:
+    """A size `s` of which an axis of an input has `factor*s + rest`."""
+
+    array: Input
+    axis: int
+    factor: int
+    rest: AnySize
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A function of `parameters` that runs the statements and returns the variables `returns`.
 
     With `keys` the last of them are returned as a dictionary with these keys.
     `indices` are the parameters that hold places of axes, and no numbers.
-    `sources` tells for each size name the axis that it is read from: (input, axis).
+    `sources` tells for each size name the axis that it is read from: (input, axis); `solved` does for
+    those that stand in no axis alone, in an order in which they can be solved for.
     """
 
     name: str
@@ -410,5 +421,6 @@ class Plan:
     statements: tuple[Statement, ...]
     returns: tuple[str, ...]
     sources: dict[str, tuple[Input, int]]
+    solved: dict[str, Solved] = field(default_factory=dict)
     keys: tuple[str | tuple[str, ...], ...] = ()
     indices: frozenset[str] = frozenset()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, permutations
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +202,13 @@ def substitute(size: AnySize, values: Mapping[str, AnySize]) -> AnySize:
     return total
 
 
+def linear(size: AnySize, name: str) -> tuple[int, AnySize] | None:
+    """`(c, rest)` where the size is `c*name + rest`, and the name is not in the rest; else None."""
+    own = dict(_items(size)).get((name,), 0)
+    rest = size - own * symbol(name)
+    return None if own == 0 or name in names(rest) else (own, rest)
+
+
 def evaluate(size: AnySize, values: Mapping[str, int]) -> int:
     """The number that a size is when every name in it is given."""
     number = substitute(size, values)
@@ -251,6 +258,9 @@ def nonnegative(size: AnySize, facts: tuple[AnySize, ...] = ()) -> bool:
             q = Size((((floor,), 1),))
             known[floor.numerator - floor.divisor * q] = None
             known[floor.divisor * q + (floor.divisor - 1) - floor.numerator] = None
+    for a, b in permutations(dict.fromkeys(f for part in (size, *facts) for f in _floors(part)), 2):
+        if a.divisor == b.divisor and _plainly(a.numerator - b.numerator):  # rounding down keeps the order
+            known[Size((((a,), 1),)) - Size((((b,), 1),))] = None
     useful = [fact for fact in known if isinstance(fact, Size)]
     if any(_plainly(size - k * fact) for fact in useful for k in (1, 2)):
         return True

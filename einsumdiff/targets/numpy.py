@@ -32,6 +32,7 @@ from einsumdiff.targets.numpy_views import (
     Text,
     Views,
     level_of,
+    negative,
     wrapped,
 )
 
@@ -117,7 +118,8 @@ class _Writer(Views):
 
     def _sizes(self) -> list[str]:
         """Lines that read the sizes that are needed off the shapes."""
-        for name in sorted(self.sizes - set(self.plan.sources)):
+        solved = self._solved_sizes()
+        for name in sorted(self.sizes - {*self.plan.sources, *self.plan.solved}):
             raise Unsupported(
                 f"the size {name} is that of no axis of an input",
                 hint=f"give it a number, or give an input an axis of size {name}",
@@ -137,7 +139,22 @@ class _Writer(Views):
                 lines.append(f"{targets}{',' * (rank == 1)} = {parameter.name}.shape")
             else:
                 lines += [f"{name} = {parameter.name}.shape[{axis}]" for axis, name in sorted(wanted.items())]
-        return lines
+        return lines + solved
+
+    def _solved_sizes(self) -> list[str]:
+        """Lines that solve for sizes of which an axis tells only a sum; what they need is needed too."""
+        lines = []
+        for name, one in reversed(self.plan.solved.items()):
+            if name in self.sizes:
+                whole = f"{one.array.name}.shape[{one.axis}]"
+                if one.rest != 0:
+                    minus = -one.rest
+                    sign, rest = ("-", one.rest) if negative(minus) else ("+", minus)
+                    whole += f" {sign} {self.size(rest, PRODUCT)}"
+                if one.factor != 1:
+                    whole = f"({whole})//{one.factor}" if one.rest != 0 else f"{whole}//{one.factor}"
+                lines.append(f"{name} = {whole}")
+        return lines[::-1]
 
     # -- statements -----------------------------------------------------------------------------------
 
