@@ -397,18 +397,32 @@ Statement = Assign | Zeros | Write | Loop
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A size name is `(the size of that axis - less)//by`, where both hold names with sources before it."""
+
+    array: Input
+    axis: int
+    less: AnySize = 0
+    by: AnySize = 1
+
+    @property
+    def plain(self) -> bool:
+        return self.less == 0 and self.by == 1
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A function of `parameters` that runs the statements and returns the variables `returns`.
 
     With `keys` the last of them are returned as a dictionary with these keys.
     `indices` are the parameters that hold places of axes, and no numbers.
-    `sources` tells for each size name the axis that it is read from: (input, axis).
+    `sources` tells for each size name the axis that it is read from.
     """
 
     name: str
     parameters: tuple[Input, ...]
     statements: tuple[Statement, ...]
     returns: tuple[str, ...]
-    sources: dict[str, tuple[Input, int]]
+    sources: dict[str, Source]
     keys: tuple[str | tuple[str, ...], ...] = ()
     indices: frozenset[str] = frozenset()

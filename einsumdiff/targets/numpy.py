@@ -19,7 +19,7 @@ from einsumdiff.errors import Unsupported
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.nodes import Form, Label, bare
 from einsumdiff.plan import Expr, Plan
-from einsumdiff.sizes import AnySize, Size
+from einsumdiff.sizes import AnySize, Size, names
 from einsumdiff.targets.numpy_helpers import HELPERS
 from einsumdiff.targets.numpy_views import (
     ATOM,
@@ -122,12 +122,17 @@ class _Writer(Views):
                 f"the size {name} is that of no axis of an input",
                 hint=f"give it a number, or give an input an axis of size {name}",
             )
+        sources = self.plan.sources
+        for name in reversed(sources):  # what a size is solved with is needed too
+            if name in self.sizes:
+                self.sizes.update(names(sources[name].less))
+                self.sizes.update(names(sources[name].by))
         lines = []
         for parameter in self.plan.parameters:
             wanted = {
-                axis: name
-                for name, (source_, axis) in self.plan.sources.items()
-                if source_ is parameter and name in self.sizes
+                one.axis: name
+                for name, one in sources.items()
+                if one.array is parameter and one.plain and name in self.sizes
             }
             if not wanted:
                 continue
@@ -137,6 +142,19 @@ class _Writer(Views):
                 lines.append(f"{targets}{',' * (rank == 1)} = {parameter.name}.shape")
             else:
                 lines += [f"{name} = {parameter.name}.shape[{axis}]" for axis, name in sorted(wanted.items())]
+        for name, one in sources.items():
+            if name in self.sizes and not one.plain:
+                text = f"{one.array.name}.shape[{one.axis}]"
+                if one.less != 0:
+                    added = isinstance(one.less, int) and one.less < 0
+                    text += f" + {-one.less}" if added else f" - {self.size(one.less, PRODUCT)}"
+                if one.by != 1:
+                    text = (
+                        f"({text})//{self.size(one.by, ATOM)}"
+                        if one.less != 0
+                        else f"{text}//{self.size(one.by, ATOM)}"
+                    )
+                lines.append(f"{name} = {text}")
         return lines
 
     # -- statements -----------------------------------------------------------------------------------
