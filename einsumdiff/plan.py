@@ -133,6 +133,20 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class RunningAt:
+    """The sum of all entries along `label` up to the place (from there on, with `reverse`).
+
+    A place may be before the first entry or behind the last.
+    """
+
+    base: Expr
+    label: Label
+    place: Form
+    reverse: bool
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RunningOthers:
     """Along `label`: the product of all entries up to `place` but the one at `other`."""
 
@@ -246,6 +260,7 @@ Expr = (
     | Fold
     | Others
     | Running
+    | RunningAt
     | RunningOthers
     | Apply
     | Perform
@@ -282,7 +297,7 @@ def parts(value: Expr) -> tuple[Expr, ...]:
             return a, b
         case Take(a, _, b, _) | Scatter(a, _, b, _):
             return a, b
-        case Running(base=base) | RunningOthers(base=base):
+        case Running(base=base) | RunningAt(base=base) | RunningOthers(base=base):
             return (base,)
         case Hot(index, _, _):
             return (index,)
@@ -325,6 +340,8 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
         case Running(op, base, label, place, reverse, apart, labels):
             moved = new.get(place, place)
             return Running(op, relabelled(base, new), label, moved, reverse, apart, axes(labels))
+        case RunningAt(base, label, form, reverse, labels):
+            return RunningAt(relabelled(base, new), label, form.substitute(forms), reverse, axes(labels))
         case RunningOthers(base, label, place, other, labels):
             ends = new.get(place, place), new.get(other, other)
             return RunningOthers(relabelled(base, new), label, *ends, axes(labels))

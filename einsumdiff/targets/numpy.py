@@ -298,6 +298,15 @@ class _Writer(Views):
                     options = ", reverse=True" * reverse + ", apart=True" * apart
                     return Text(f"_running(np.{op}, {inner.text}, {k}{options})", renamed)
                 return Text(f"np.cum{op}({inner.text}, axis={k})", renamed)
+            case plan.RunningAt(base, label, form, reverse, _):
+                self.helpers.add("_running_at")
+                inner = self.emit(base, ())
+                k = inner.axes.index(label)
+                own = tuple(n for n in want if n in form.labels)
+                own = own if len(own) == len(form.labels) else form.labels
+                places = self.affine(form, own)
+                text_ = f"_running_at({inner.text}, {k}, {places}{', reverse=True' * reverse})"
+                return Text(text_, (*inner.axes[:k], *own, *inner.axes[k + 1 :]))
             case plan.RunningOthers(base, label, place, other, _):
                 self.helpers.add("_running_product_of_others")
                 inner = self.emit(base, ())
