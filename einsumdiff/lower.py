@@ -7,7 +7,7 @@ once and is small stands in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -21,7 +21,6 @@ from einsumdiff.nodes import (
     Definition,
     Entry,
     Form,
-    Input,
     Label,
     Mask,
     OneHot,
@@ -149,7 +148,6 @@ class _Lowering:
             tuple(self.statements),
             tuple(returns),
             sources,
-            self._solved(sources),
             indices=indices,
         )
 
@@ -163,40 +161,29 @@ class _Lowering:
         self.taken.add(name)
         return name
 
-    def _sources(self) -> dict[str, tuple[Input, int]]:
-        found: dict[str, tuple[Input, int]] = {}
-        for array in self.program.inputs:
-            for axis, size in enumerate(array.shape):
-                if isinstance(size, Size) and size == symbol(next(names(size))):
-                    found.setdefault(str(size), (array, axis))
-        return found
-
-    def _solved(self, sources: Mapping[str, tuple[Input, int]]) -> dict[str, plan.Solved]:
-        """The sizes that follow from an axis of which they are part: `n` from x: (n - 1,)."""
-        found: dict[str, plan.Solved] = {}
-        waiting = [
-            (array, axis, size)
-            for array in self.program.inputs
-            for axis, size in enumerate(array.shape)
-            if any(name not in sources for name in names(size))
-        ]
-        while waiting:
-            left = []
-            for array, axis, size in waiting:
-                unknown = [name for name in names(size) if name not in sources and name not in found]
-                parts = linear(size, unknown[0]) if len(unknown) == 1 else None
-                if parts is not None:
-                    found[unknown[0]] = plan.Solved(array, axis, *parts)
-                elif unknown:
-                    left.append((array, axis, size))
-            if len(left) == len(waiting):
-                array, _, size = left[0]
-                name = next(n for n in names(size) if n not in sources and n not in found)
-                raise Unsupported(
-                    f"the size {name} does not follow from {size}, the size of an axis of {array.name}",
-                    hint=f"give an input an axis of size {name}",
-                )
-            waiting = left
+    def _sources(self) -> dict[str, plan.Source]:
+        """Where each size name is read: an axis of that size, else one whose size is linear in it."""
+        found: dict[str, plan.Source] = {}
+        axes = [(one, axis, size) for one in self.program.inputs for axis, size in enumerate(one.shape)]
+        for array, axis, size in axes:
+            if isinstance(size, Size) and size == symbol(next(names(size))):
+                found.setdefault(str(size), plan.Source(array, axis))
+        missing = True
+        while missing:
+            missing = False
+            for array, axis, size in axes:
+                unknown = [name for name in names(size) if name not in found]
+                solved = linear(size, unknown[0]) if len(unknown) == 1 else None
+                if solved is not None:
+                    found[unknown[0]] = plan.Source(array, axis, less=solved[1], by=solved[0])
+                    missing = True
+        for _, _, size in axes:
+            for name in names(size):
+                if name not in found:
+                    raise Unsupported(
+                        f"the size {name} is the size of no axis by itself",
+                        hint=f"give an input an axis of size {name}",
+                    )
         return found
 
     @staticmethod

@@ -8,7 +8,7 @@ overlaps itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 from einsumdiff.nodes import Form, Input, Label, Number, bare
@@ -133,6 +133,20 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class RunningAt:
+    """The sum of all entries along `label` up to the place (from there on, with `reverse`).
+
+    A place may be before the first entry or behind the last.
+    """
+
+    base: Expr
+    label: Label
+    place: Form
+    reverse: bool
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RunningOthers:
     """Along `label`: the product of all entries up to `place` but the one at `other`."""
 
@@ -246,6 +260,7 @@ Expr = (
     | Fold
     | Others
     | Running
+    | RunningAt
     | RunningOthers
     | Apply
     | Perform
@@ -282,7 +297,7 @@ def parts(value: Expr) -> tuple[Expr, ...]:
             return a, b
         case Take(a, _, b, _) | Scatter(a, _, b, _):
             return a, b
-        case Running(base=base) | RunningOthers(base=base):
+        case Running(base=base) | RunningAt(base=base) | RunningOthers(base=base):
             return (base,)
         case Hot(index, _, _):
             return (index,)
@@ -325,6 +340,8 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
         case Running(op, base, label, place, reverse, apart, labels):
             moved = new.get(place, place)
             return Running(op, relabelled(base, new), label, moved, reverse, apart, axes(labels))
+        case RunningAt(base, label, form, reverse, labels):
+            return RunningAt(relabelled(base, new), label, form.substitute(forms), reverse, axes(labels))
         case RunningOthers(base, label, place, other, labels):
             ends = new.get(place, place), new.get(other, other)
             return RunningOthers(relabelled(base, new), label, *ends, axes(labels))
@@ -397,13 +414,17 @@ Statement = Assign | Zeros | Write | Loop
 
 
 @dataclass(frozen=True, slots=True)
-class Solved:
-    """A size `s` of which an axis of an input has `factor*s + rest`."""
+class Source:
+    """A size name is `(the size of that axis - less)//by`, where both hold names with sources before it."""
 
     array: Input
     axis: int
-    factor: int
-    rest: AnySize
+    less: AnySize = 0
+    by: AnySize = 1
+
+    @property
+    def plain(self) -> bool:
+        return self.less == 0 and self.by == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,15 +433,13 @@ class Plan:
 
     With `keys` the last of them are returned as a dictionary with these keys.
     `indices` are the parameters that hold places of axes, and no numbers.
-    `sources` tells for each size name the axis that it is read from: (input, axis); `solved` does for
-    those that stand in no axis alone, in an order in which they can be solved for.
+    `sources` tells for each size name the axis that it is read from.
     """
 
     name: str
     parameters: tuple[Input, ...]
     statements: tuple[Statement, ...]
     returns: tuple[str, ...]
-    sources: dict[str, tuple[Input, int]]
-    solved: dict[str, Solved] = field(default_factory=dict)
+    sources: dict[str, Source]
     keys: tuple[str | tuple[str, ...], ...] = ()
     indices: frozenset[str] = frozenset()

@@ -19,7 +19,7 @@ from einsumdiff.errors import Unsupported
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.nodes import Form, Label, bare
 from einsumdiff.plan import Expr, Plan
-from einsumdiff.sizes import AnySize, Size
+from einsumdiff.sizes import AnySize, Size, names
 from einsumdiff.targets.numpy_helpers import HELPERS
 from einsumdiff.targets.numpy_views import (
     ATOM,
@@ -32,7 +32,6 @@ from einsumdiff.targets.numpy_views import (
     Text,
     Views,
     level_of,
-    negative,
     wrapped,
 )
 
@@ -118,18 +117,22 @@ class _Writer(Views):
 
     def _sizes(self) -> list[str]:
         """Lines that read the sizes that are needed off the shapes."""
-        solved = self._solved_sizes()
-        for name in sorted(self.sizes - {*self.plan.sources, *self.plan.solved}):
+        for name in sorted(self.sizes - set(self.plan.sources)):
             raise Unsupported(
                 f"the size {name} is that of no axis of an input",
                 hint=f"give it a number, or give an input an axis of size {name}",
             )
+        sources = self.plan.sources
+        for name in reversed(sources):  # what a size is solved with is needed too
+            if name in self.sizes:
+                self.sizes.update(names(sources[name].less))
+                self.sizes.update(names(sources[name].by))
         lines = []
         for parameter in self.plan.parameters:
             wanted = {
-                axis: name
-                for name, (source_, axis) in self.plan.sources.items()
-                if source_ is parameter and name in self.sizes
+                one.axis: name
+                for name, one in sources.items()
+                if one.array is parameter and one.plain and name in self.sizes
             }
             if not wanted:
                 continue
@@ -139,22 +142,20 @@ class _Writer(Views):
                 lines.append(f"{targets}{',' * (rank == 1)} = {parameter.name}.shape")
             else:
                 lines += [f"{name} = {parameter.name}.shape[{axis}]" for axis, name in sorted(wanted.items())]
-        return lines + solved
-
-    def _solved_sizes(self) -> list[str]:
-        """Lines that solve for sizes of which an axis tells only a sum; what they need is needed too."""
-        lines = []
-        for name, one in reversed(self.plan.solved.items()):
-            if name in self.sizes:
-                whole = f"{one.array.name}.shape[{one.axis}]"
-                if one.rest != 0:
-                    minus = -one.rest
-                    sign, rest = ("-", one.rest) if negative(minus) else ("+", minus)
-                    whole += f" {sign} {self.size(rest, PRODUCT)}"
-                if one.factor != 1:
-                    whole = f"({whole})//{one.factor}" if one.rest != 0 else f"{whole}//{one.factor}"
-                lines.append(f"{name} = {whole}")
-        return lines[::-1]
+        for name, one in sources.items():
+            if name in self.sizes and not one.plain:
+                text = f"{one.array.name}.shape[{one.axis}]"
+                if one.less != 0:
+                    added = isinstance(one.less, int) and one.less < 0
+                    text += f" + {-one.less}" if added else f" - {self.size(one.less, PRODUCT)}"
+                if one.by != 1:
+                    text = (
+                        f"({text})//{self.size(one.by, ATOM)}"
+                        if one.less != 0
+                        else f"{text}//{self.size(one.by, ATOM)}"
+                    )
+                lines.append(f"{name} = {text}")
+        return lines
 
     # -- statements -----------------------------------------------------------------------------------
 
@@ -306,6 +307,15 @@ class _Writer(Views):
                     options = ", reverse=True" * reverse + ", apart=True" * apart
                     return Text(f"_running(np.{op}, {inner.text}, {k}{options})", renamed)
                 return Text(f"np.cum{op}({inner.text}, axis={k})", renamed)
+            case plan.RunningAt(base, label, form, reverse, _):
+                self.helpers.add("_running_at")
+                inner = self.emit(base, ())
+                k = inner.axes.index(label)
+                own = tuple(n for n in want if n in form.labels)
+                own = own if len(own) == len(form.labels) else form.labels
+                places = self.affine(form, own)
+                text_ = f"_running_at({inner.text}, {k}, {places}{', reverse=True' * reverse})"
+                return Text(text_, (*inner.axes[:k], *own, *inner.axes[k + 1 :]))
             case plan.RunningOthers(base, label, place, other, _):
                 self.helpers.add("_running_product_of_others")
                 inner = self.emit(base, ())
