@@ -14,7 +14,7 @@ from einsumdiff.language import tree
 from einsumdiff.meaning import same
 from einsumdiff.nodes import Array, Input
 from einsumdiff.packing import Packing
-from einsumdiff.program import Builder, Program
+from einsumdiff.program import Program
 from einsumdiff.request import Request, request, wrt_names
 from einsumdiff.sizes import names as size_names
 from einsumdiff.structure import Structure, structure
@@ -33,6 +33,7 @@ def derive(
     batch: str | None = None,
     notation: str = "numpy",
     mode: str = "auto",
+    ties: str = "split",
 ) -> Any:
     """The derivative of a program, or of a derivative.
 
@@ -47,6 +48,9 @@ def derive(
     output : the name whose derivative it is, if that is not the last statement; for a function that returns
         several values, which one: a key of its dictionary or a place in its tuple.
     mode : `auto`, `forward` or `reverse`.
+    notation : `numpy`, or `matrix` for the spelling of MATLAB, Julia and matrixcalculus.org.
+    ties : where the largest (or least) is there twice, max, min, maximum, minimum, fmax, fmin and clip
+        give each an equal part (`split`), all to the `first`, or nothing to any (`zero`).
 
     Returns
     -------
@@ -77,25 +81,22 @@ def derive(
         raise Unsupported(
             "batch= is not there yet", None, "derive without it and take the diagonal of the result"
         )
-    if notation == "matrix":
-        raise Unsupported(
-            'notation="matrix" is not there yet', None, "write NumPy: @ for the matrix product, .T for '"
-        )
-    if notation != "numpy":
-        raise ValueFault(f"there is no notation {notation!r}", None, 'write notation="numpy"')
     if isinstance(program, Derivatives):
         names = ", ".join(repr(key) for key in program)
         raise Unsupported("this is several derivatives", None, f"go on from one of them: {names}")
     if isinstance(program, Derivative):
-        if shapes is not None or output is not None:
-            raise ValueFault("shapes= and output= belong to the program, not to a derivative of it")
+        if (shapes, output, notation, ties) != (None, None, "numpy", "split"):
+            names = "shapes=, output=, notation= and ties="
+            raise ValueFault(f"{names} belong to the program, not to a derivative of it")
         packing = program.asked.packing if program.asked is not None else None
         if packing is not None:
             wrt = packing.plain(wrt)
         return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
     if callable(program):
-        return _derive_function(program, wrt, order, shapes, output, mode)
-    return _derive(request(program, wrt, order, shapes, output, mode))
+        if notation != "numpy":
+            raise ValueFault("a Python function is written with NumPy", None, "leave notation= out")
+        return _derive_function(program, wrt, order, shapes, output, mode, ties)
+    return _derive(request(program, wrt, order, shapes, output, mode, notation, ties))
 
 
 def _derive_function(
@@ -105,12 +106,13 @@ def _derive_function(
     shapes: Mapping[str, object] | None,
     output: str | int | None,
     mode: str,
+    ties: str,
 ) -> Any:
     """The derivative of a Python function: of the text that says the same."""
     from einsumdiff.tracing.trace import trace
 
     traced = trace(function, wrt, shapes, output)
-    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode)
+    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode, ties=ties)
     try:
         return _derive(replace(asked, packing=traced.packing))
     except EinsumDiffError as error:
@@ -120,9 +122,10 @@ def _derive_function(
 def _derive(asked: Request) -> Any:
     """The derivative that was asked for, from the text on."""
     from einsumdiff.indexing.index import build
+    from einsumdiff.language.matrix import parse_matrix
     from einsumdiff.language.parse import parse
 
-    statements = parse(asked.text)
+    statements = parse_matrix(asked.text, asked.shapes) if asked.notation == "matrix" else parse(asked.text)
     names = tuple(dict.fromkeys(name for step in asked.steps for name in step.wrt))
     program = build(
         statements,
@@ -130,6 +133,7 @@ def _derive(asked: Request) -> Any:
         shapes=asked.shapes,
         output=asked.output,
         wrt=names,
+        ties=asked.ties,
     )
     program = _with_declared(program, statements, names)
     if asked.packing is not None:
@@ -276,9 +280,7 @@ class Derivative(Compiled):
         arrays = [self._program.arrays.get(name) for name in names]
         if asked is not None and not all(isinstance(array, Input) for array in arrays):
             return _derive(asked)
-        builder = self._program.builder
-        fresh = Builder(dict(builder.known), set(builder.taken), builder.rewrite, dict(builder.constants))
-        program = replace(self._program, builder=fresh)
+        program = replace(self._program, builder=self._program.builder.copy())
         wrt = [_array(program, name) for name in names]
         jacobians = [self._jacobian]
         for _ in range(order):

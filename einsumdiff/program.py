@@ -163,6 +163,12 @@ class Builder:
     taken: set[str] = field(default_factory=set)  # names that a generated definition must not have
     rewrite: Rewrite | None = None
     constants: dict[str, Constant] = field(default_factory=dict)
+    ties: str = "split"  # what max and its like do where the best is there twice: see partials.SHARES
+
+    def copy(self) -> Builder:
+        """Another builder that knows the same."""
+        known, taken = dict(self.known), set(self.taken)
+        return Builder(known, taken, self.rewrite, dict(self.constants), self.ties)
 
     def constant(self, name: str) -> Value:
         """`pi`, `e`, `inf`."""

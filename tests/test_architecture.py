@@ -21,6 +21,7 @@ LAYERS = """
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments
     language.table  indexing.shapes  indicators  needed
+    language.matrix
     indexing.scalars  products  indexing.ranges  indexing.calls
     indexing.resolve  indexing.sizing
     indexing.cases  indexing.statements
@@ -115,7 +116,10 @@ def test_the_core_is_loaded_without_numpy_and_sympy(module):
     [
         (
             "lark",
-            {"language.parse", "language.build", "language.build_rows", "language.faults", "language.layout"},
+            {
+                *("language.parse", "language.matrix", "language.layout", "language.faults"),
+                *("language.build", "language.build_rows"),
+            },
         ),
         ("sympy", {"views.sympy"}),
     ],

@@ -11,13 +11,16 @@ from collections.abc import Iterable, Sequence, Set
 
 from einsumdiff.arguments import shape_text
 from einsumdiff.differentiate import Jacobian, term_arrays
+from einsumdiff.language import tree
 from einsumdiff.language.rows import Function
 from einsumdiff.language.table import load_table
 from einsumdiff.nodes import (
     Array,
+    Call,
     Definition,
     Form,
     Product,
+    Reduce,
     Sum,
     body_arrays,
 )
@@ -219,6 +222,7 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
     for jac in jacobians:
         if not jac.terms:
             notes.append(f"{output.name} does not depend on {' and '.join(_zero_in(program, jac))}")
+    notes += _ties(program, jacobians)
     if said or notes:
         lines.append(
             "  # ".join(part for part in (said, "; ".join(notes)) if part)
@@ -226,6 +230,37 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
             else f"# {'; '.join(notes)}"
         )
     return "\n".join(lines)
+
+
+POLICIES = {
+    "split": "ties of {} share equally",
+    "first": "of ties of {} the first has the slope",
+    "zero": "ties of {} have slope 0",
+}
+
+
+def _ties(program: Program, jacobians: Sequence[Jacobian]) -> list[str]:
+    """What is done at ties, where there may be some."""
+    wrt: set[Array] = {array for jac in jacobians for array in jac.wrt}
+    names_: dict[str, None] = {}
+    for definition in live([jacobians[0].output]):
+        if not wrt & set(body_arrays(definition.body)):
+            continue
+        wrt.add(definition)
+        match definition.body:
+            case Reduce(op="max" | "min" as op):
+                names_[str(op)] = None
+            case Call(function=function) if _has_ties(function):
+                names_[function] = None
+    return [POLICIES[program.builder.ties].format(" and ".join(names_))] if names_ else []
+
+
+def _has_ties(function: str) -> bool:
+    """Whether the rule of a function says what is done at ties."""
+    row = load_table()[function]
+    stated = row.partials.values() if isinstance(row, Function) else ()
+    parts = (part for one in stated if one is not None for part in tree.walk(one))
+    return any(isinstance(part, tree.Name) and part.name == "first_share" for part in parts)
 
 
 def _zero_in(program: Program, jacobian: Jacobian) -> list[str]:
