@@ -16,7 +16,7 @@ from einsumdiff.indexing.shapes import Shape
 from einsumdiff.indexing.values import operated
 from einsumdiff.nodes import Form, Guard, Label, Product, constant_form, product
 from einsumdiff.program import Builder, Value, broadcast, of_product, read
-from einsumdiff.sizes import AnySize, smaller
+from einsumdiff.sizes import AnySize
 
 
 def _leading(asked: Asked, shapes: Sequence[Shape], solver: Solver) -> Shape:
@@ -85,6 +85,23 @@ def solve(asked: Asked) -> Layout:
     return Placing(
         asked.span, {"a": a, "b": b}, max(a.rank, 2) - 1 + columns if b.rank <= 2 else b.rank, shape, value
     )
+
+
+def scipy_linalg_cholesky(asked: Asked) -> Layout:
+    """The upper factor, unless the lower one is asked for."""
+    node, lower = asked.operand("a"), asked.static("lower")
+    asked.at_least(node, 2)
+
+    def shape(shapes: list[Shape], solver: Solver) -> Shape:
+        size = _square(asked, node, shapes[0], solver)
+        return *shapes[0][:-2], size, size
+
+    def value(values: list[Value], result: Shape, builder: Builder, solver: Solver) -> Value:
+        found = operated("cholesky", values, builder)
+        rank = len(found.axes)
+        return found if lower else found.transpose([*range(rank - 2), rank - 1, rank - 2])
+
+    return Placing(asked.span, {"a": node}, max(node.rank, 2), shape, value)
 
 
 def multi_dot(asked: Asked) -> Layout:
@@ -240,26 +257,3 @@ def _triangle(asked: Asked, lower: bool) -> Layout:
         return Value(x.axes, tuple(product(p.coefficient, (*p.factors, guard), p.bound) for p in x.products))
 
     return Placing(asked.span, {"m": node}, max(node.rank, 2), lambda shapes, solver: shapes[0], value)
-
-
-def of_singular_values(asked: Asked, op: str) -> Layout:
-    """The sum, the largest or the least of the singular values of a matrix: norms of it."""
-    node = asked.operand("x")
-
-    def shape(shapes: list[Shape], solver: Solver) -> Shape:
-        if smaller(*shapes[0]) is None:
-            raise ShapeFault(
-                f"which of the sizes {solver.show(shapes[0])[1:-1]} is smaller is not known",
-                asked.span,
-                "give them as numbers, in shapes= or a declaration",
-            )
-        return ()
-
-    def value(values: list[Value], result: Shape, builder: Builder, solver: Solver) -> Value:
-        found = operated("svdvals", values, builder)
-        labels = [label for label in found.axes if label.size != 1]
-        if op == "sum" or not labels:
-            return builder.sum(found, labels)
-        return builder.reduce(op, found, labels)
-
-    return Placing(asked.span, {"x": node}, 0, shape, value)
