@@ -91,6 +91,36 @@ def test_log_of_the_determinant_is_not_silently_constant():
     assert str(derive("y = logdet(A)", wrt="A")).splitlines()[0] == "dy/dA[i,j] = inv(A)[j,i]"
 
 
+LOGARITHMS = [
+    ("log(det(P))", {"P": (3, 3)}),
+    ("log(abs(det(A)))", {"A": (3, 3)}),
+    ("log(abs(det(T)))", {"T": (2, 3, 3)}),
+    ("log(det(P))**2", {"P": (3, 3)}),
+    ("log(det(B.T @ B))", {"B": (5, 2)}),
+    ("1/det(A)", {"A": (3, 3)}),
+]
+
+
+@pytest.mark.parametrize(("text", "shapes"), LOGARITHMS, ids=[row[0] for row in LOGARITHMS])
+def test_the_adjugate_over_the_determinant_is_the_inverse(text, shapes):
+    arrays = sample(shapes, seed=4)
+    (wrt,) = shapes
+    if wrt == "P":
+        arrays["P"] = arrays["P"] @ arrays["P"].T + np.eye(3)
+    f = eval(f"lambda {wrt}: {text}", SPACE)
+    d = derive(f"y = {text}", wrt, shapes=shapes)
+    assert "adjugate" not in str(d)
+    assert_close(d(**arrays), numerical_jacobian(f, arrays, wrt), 1e-8)
+    assert_close(derive(d, wrt=wrt)(**arrays), numerical_jacobian(d, arrays, wrt), 1e-7)
+    assert read(str(d)) == d
+
+
+def test_a_logarithm_of_a_tiny_determinant_has_its_derivative():
+    A = 1e-150 * np.array([[2.0, 1.0], [0.5, 3.0]])  # its determinant is below the least float
+    for text in ("log(det(A))", "log(abs(det(A)))", "logdet(A)"):
+        assert_close(derive(text, wrt="A")(A=A) * 1e-150, np.linalg.inv(A).T * 1e-150, 1e-12)
+
+
 def test_several_values():
     d = derive("sign, ld = slogdet(A); y = sign*ld**2", wrt="A")
     A = np.array([[2.0, 1.0], [5.0, 1.0]])
