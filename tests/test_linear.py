@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from numeric import assert_close, numerical_jacobian, sample
+from oracle import program, run
 from scipy import linalg
 
 from einsumdiff import EinsumDiffError, derive, read
@@ -131,6 +132,38 @@ def test_several_values():
 def test_solve_and_its_derivative_share_one_factorisation():
     source = derive("y = sum(solve(A, b)**2)", wrt="A").source()
     assert source.count("np.linalg.") == 1
+
+
+SYSTEMS = [
+    ("y = solve(A, b) @ x", "x", "np.linalg.solve(A, b)"),
+    ("y = solve(A, b) @ x", "b", "np.linalg.solve(A.mT, x)"),
+    ("y = sum(solve(A, D)*E)", "E", "np.linalg.solve(A, D)"),
+    ("y = sum(solve(T, b)*X)", "X", "np.linalg.solve(T, b)"),
+    ("y = sum(solve(T, D)*U)", "U", "np.linalg.solve(T, D)"),
+    ("y = sum(solve(T, U)*V)", "V", "np.linalg.solve(T, U)"),
+    ("y[p,i] = inv(T)[p,i,k]*X[p,k]*b[i]", "b", "np.linalg.solve(T, X[..., None])[..., 0]"),
+    ("y[p,i] = inv(T)[p,k,i]*X[p,k]*b[i]", "b", "np.linalg.solve(T.mT, X[..., None])[..., 0]"),
+    ("y[i,j] = inv(A)[k,i]*D[k,j]*b[i]", "b", "np.linalg.solve(A.mT, D)"),
+    ("y = inv(A @ A.T + eye(3)) @ b @ x", "x", "np.linalg.solve("),
+]
+
+
+@pytest.mark.parametrize(("text", "wrt", "system"), SYSTEMS, ids=[f"{row[0]} in {row[1]}" for row in SYSTEMS])
+def test_an_inverse_that_is_read_once_is_a_system(text, wrt, system):
+    shapes = SHAPES | {"E": (3, 2), "U": (2, 3, 2), "V": (2, 3, 2)}
+    names = [name for name in shapes if name in re.findall(r"[A-Za-z]+", text.replace(".T", ""))]
+    arrays = sample({name: shapes[name] for name in names}, seed=5)
+    d = derive(text, wrt, shapes={name: shapes[name] for name in names})
+    assert system in d.source()
+    assert "inv(" not in d.source().split('"""')[2]
+    value, slope = d.compile(value=True)(*(arrays[name] for name in d.inputs))
+    meant = program(text, shapes={name: shapes[name] for name in names})  # evaluated entry by entry
+    assert_close(value, run(meant, arrays), 1e-11)
+
+    def f(**values):
+        return run(meant, values)
+
+    assert_close(slope, numerical_jacobian(f, arrays, wrt), 1e-8)
 
 
 S106_TO_S110 = [
