@@ -6,43 +6,36 @@ the axis, the size that was expected and where that came from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from einsumdiff.errors import NameFault, RankFault, ShapeFault, ValueFault, nearest
+from einsumdiff.errors import NameFault, RankFault, ShapeFault, ValueFault, as_read, nearest
 from einsumdiff.nodes import (
-    Array,
-    Body,
-    Call,
-    Entry,
-    Extent,
     Input,
-    Label,
-    Mask,
-    OneHot,
-    Operate,
-    Product,
-    Reduce,
-    Sum,
-    Term,
-    body_arrays,
-    factor_labels,
 )
-from einsumdiff.program import live
-from einsumdiff.sizes import AnySize, evaluate, names, substitute, symbol
+from einsumdiff.sizes import AnySize, evaluate, linear, names, substitute, symbol
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class _Emptiness:
+class Emptiness:
     """A reduction that must not run over nothing."""
 
     op: str
     over: tuple[AnySize, ...]
-    kept: tuple[AnySize, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place that is read whatever the sizes are, and the axis that must have it."""
+
+    place: AnySize
+    array: str
+    axis: int
+    size: AnySize
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +50,8 @@ class Arguments:
     sizes : sizes that it uses; a size name in them must be known from some array.
     whole : sizes that must not be negative, with what they are sizes of.
     indices : inputs that hold places of an axis, with the size of that axis.
+    places : places by number that must be there: `x[0]`, of an x that may be empty.
+    divisors : sizes that are divided by; where one is 0 the result is nan or inf, without a warning.
     """
 
     inputs: tuple[Input, ...]
@@ -64,8 +59,20 @@ class Arguments:
     read: frozenset[str]
     sizes: tuple[str, ...]
     whole: tuple[tuple[AnySize, str], ...]
-    reductions: tuple[_Emptiness, ...]
+    reductions: tuple[Emptiness, ...]
     indices: tuple[tuple[str, AnySize], ...]
+    places: tuple[Place, ...]
+    divisors: tuple[AnySize, ...]
+
+    def call(self, function: Callable[..., Any], args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
+        """The function of the arrays, checked."""
+        arrays, values = self._checked(args, kwargs)
+        if not any(_known(size, values) == 0 for size in self.divisors):
+            return function(*arrays)
+        import numpy as np
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return function(*arrays)
 
     def __call__(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[np.ndarray[Any, Any]]:
         """The arrays for all inputs in order; what was left out is a view of one zero.
@@ -73,10 +80,16 @@ class Arguments:
         Raises NameFault for an unknown argument, ValueFault for one that is missing or of a kind that
         cannot be used, RankFault and ShapeFault for a shape that does not fit.
         """
+        return self._checked(args, kwargs)[0]
+
+    def _checked(
+        self, args: Sequence[object], kwargs: Mapping[str, object]
+    ) -> tuple[list[np.ndarray[Any, Any]], dict[str, int]]:
         given = self._bind(args, kwargs)
         arrays = {
             one.name: self._convert(one.name, given[one.name]) for one in self.inputs if one.name in given
         }
+        kind = self._promote(arrays, given)
         values = self._solve(arrays)
         for size, what in self.whole:
             if what and all(name in values for name in names(size)) and evaluate(size, values) < 0:
@@ -87,9 +100,13 @@ class Arguments:
         for name, size in self.indices:
             if name in arrays:
                 _in_range(name, arrays[name], size, values)
-        return [
-            arrays[one.name] if one.name in arrays else _stand_in(one.shape, values) for one in self.inputs
+        for place in self.places:
+            _there(place, values)
+        whole = [
+            arrays[one.name] if one.name in arrays else _stand_in(one.shape, values, kind)
+            for one in self.inputs
         ]
+        return whole, values
 
     # -- names ----------------------------------------------------------------------------------------
 
@@ -102,7 +119,7 @@ class Arguments:
                 f"pass {_listed(order)}",
             )
         given = dict(zip(order, args, strict=False))
-        for name, value in kwargs.items():
+        for name, value in zip(map(as_read, kwargs), kwargs.values(), strict=True):
             if name not in order:
                 near = nearest(name, order)
                 hint = f"did you mean {' or '.join(near)}?" if near else f"its inputs are {_listed(order)}"
@@ -151,7 +168,29 @@ class Arguments:
             raise ValueFault(
                 f"{name} is an index and an array of {array.dtype}", None, "pass an array of whole numbers"
             )
-        return array if kind == "f" else array.astype(np.float64)
+        return array
+
+    def _promote(self, arrays: dict[str, np.ndarray[Any, Any]], given: Mapping[str, object]) -> np.dtype[Any]:
+        """Make all numbers floating-point ones, as NumPy does; the kind that they have in common.
+
+        A plain number has the kind of the arrays around it, so `a=2` does not widen float32.
+        """
+        import numpy as np
+
+        places = {name for name, _ in self.indices}
+        numbers = [name for name in arrays if name not in places]
+        plain = {n for n in numbers if isinstance(given[n], int | float) and not hasattr(given[n], "dtype")}
+        kinds = [
+            arrays[name].dtype for name in numbers if name not in plain and arrays[name].dtype.kind == "f"
+        ]
+        common: np.dtype[Any] = np.result_type(*kinds) if kinds else np.dtype(np.float64)
+        for name in numbers:
+            own = arrays[name].dtype
+            if name in plain:
+                arrays[name] = arrays[name].astype(common)
+            elif own.kind != "f":
+                arrays[name] = arrays[name].astype(np.result_type(own, common))
+        return common
 
     # -- sizes ----------------------------------------------------------------------------------------
 
@@ -181,7 +220,7 @@ class Arguments:
                 unknown = [n for n in names(size) if n not in values]
                 if not unknown:
                     _fit(name, axis, size, actual, values, origin)
-                elif len(unknown) == 1 and _solve_one(size, unknown[0], actual, values):
+                elif len(unknown) == 1 and _solve_one(name, axis, size, unknown[0], actual, values):
                     origin[unknown[0]] = f"axis {axis} of {name}, which is {size}"
                 else:
                     unsolved.append(item)
@@ -205,14 +244,26 @@ class Arguments:
                         )
         raise ShapeFault(f"the size {name} follows from no array", None, "give it a number in shapes=")
 
-    def _not_over_nothing(self, reduction: _Emptiness, values: Mapping[str, int]) -> None:
-        try:
-            over = [evaluate(size, values) for size in reduction.over]
-            kept = [evaluate(size, values) for size in reduction.kept]
-        except AssertionError:
-            return
-        if 0 in over and 0 not in kept:
+    def _not_over_nothing(self, reduction: Emptiness, values: Mapping[str, int]) -> None:
+        if any(_known(size, values) == 0 for size in reduction.over):
             raise ValueFault(f"{reduction.op} over nothing: an axis of size 0 has no {reduction.op}")
+
+
+def _known(size: AnySize, values: Mapping[str, int]) -> int | None:
+    """The number that a size is; None where an array that tells it was left out."""
+    found = substitute(size, values)
+    return found if isinstance(found, int) else None
+
+
+def _there(place: Place, values: Mapping[str, int]) -> None:
+    size, at = _known(place.size, values), _known(place.place, values)
+    if size is not None and at is not None and not 0 <= at < size:
+        name = place.array or "what is indexed there"
+        raise ValueFault(
+            f"the program reads place {at} of axis {place.axis} of {name}, which has size {size}",
+            None,
+            f"pass arrays for which that axis has at least {at + 1}" if at >= 0 else None,
+        )
 
 
 def _in_range(name: str, array: np.ndarray[Any, Any], size: AnySize, values: Mapping[str, int]) -> None:
@@ -240,30 +291,31 @@ def _fit(
     raise ShapeFault(f"{name}: axis {axis} has size {actual}, expected {size} = {expected} ({places})")
 
 
-def _solve_one(size: AnySize, name: str, actual: int, values: dict[str, int]) -> bool:
-    """Solve a size that is linear in one unknown name for it."""
-    rest = substitute(size, {**values, name: 0})
-    one = substitute(size, {**values, name: 1})
-    two = substitute(size, {**values, name: 2})
-    if not (isinstance(rest, int) and isinstance(one, int) and isinstance(two, int)):
+def _solve_one(array: str, axis: int, size: AnySize, name: str, actual: int, values: dict[str, int]) -> bool:
+    """Solve a size that is linear in one unknown name for it; False where it is not linear."""
+    parts = linear(size, name)
+    if parts is None:
         return False
-    slope = one - rest
-    if slope == 0 or two - one != slope or (actual - rest) % slope:
-        return False
-    value = (actual - rest) // slope
-    if substitute(size, {**values, name: value}) != actual:
-        return False
+    factor, rest = parts[0], evaluate(parts[1], values)
+    value, left = divmod(actual - rest, factor)
+    if left or value < 0:
+        known = "".join(f", {n} = {values[n]}" for n in names(parts[1]))
+        raise ShapeFault(
+            f"{array}: axis {axis} has size {actual}, which is {size} for no {name} from 0 on{known}"
+        )
     values[name] = value
     return True
 
 
-def _stand_in(shape: Sequence[AnySize], values: Mapping[str, int]) -> np.ndarray[Any, Any]:
+def _stand_in(
+    shape: Sequence[AnySize], values: Mapping[str, int], kind: np.dtype[Any]
+) -> np.ndarray[Any, Any]:
     """Zeros of that shape in the memory of one, for an array that is not read."""
     import numpy as np
 
     sizes = [substitute(size, values) for size in shape]
     return np.broadcast_to(
-        np.zeros(()), tuple(max(size, 0) if isinstance(size, int) else 1 for size in sizes)
+        np.zeros((), kind), tuple(max(size, 0) if isinstance(size, int) else 1 for size in sizes)
     )
 
 
@@ -278,94 +330,3 @@ def _axes(rank: int) -> str:
 def shape_text(shape: Sequence[AnySize]) -> str:
     """`(m, n)`, `(n,)`, `()`."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-
-
-# ------------------------------------------------------------------------------------ what is needed
-
-
-def arguments(
-    inputs: tuple[Input, ...],
-    wrt: Iterable[Array],
-    terms: Iterable[Term],
-    roots: Iterable[Array],
-    shapes: Iterable[tuple[str, tuple[AnySize, ...]]],
-) -> Arguments:
-    """The checks for a function that computes these terms and definitions.
-
-    Parameters
-    ----------
-    roots : definitions that are computed, with all that they need.
-    shapes : the shapes of what is returned, with their names.
-    """
-    terms = list(terms)
-    needed = live([*roots, *(a for t in terms for a in _product_arrays(t.product))])
-    read: dict[Array, None] = {a: None for t in terms for a in _product_arrays(t.product)}
-    read.update((a, None) for a in roots)
-    sizes: dict[AnySize, str] = {}
-    for what, shape in shapes:
-        for axis, size in enumerate(shape):
-            sizes.setdefault(size, f"axis {axis} of {what}")
-    for term in terms:
-        _term_sizes(term, sizes)
-    reductions = []
-    indices: dict[tuple[str, AnySize], None] = {}
-    for definition in needed:
-        read.update((a, None) for a in body_arrays(definition.body))
-        for axis, size in enumerate(definition.shape):
-            sizes.setdefault(size, f"axis {axis} of {definition.name}" if definition.name else "an axis")
-        if isinstance(definition.body, OneHot) and isinstance(definition.body.entry.array, Input):
-            indices[definition.body.entry.array.name, definition.shape[-1]] = None
-        reduction = _body_sizes(definition.body, sizes)
-        if reduction is not None:
-            reductions.append(reduction)
-    sized = dict.fromkeys(name for size in sizes for name in names(size))
-    names_read = frozenset(a.name for a in read if isinstance(a, Input))
-    plain = {symbol(name) for name in sized}
-    return Arguments(
-        inputs,
-        frozenset(a.name for a in wrt if isinstance(a, Input)),
-        names_read,
-        tuple(sized),
-        tuple((s, what) for s, what in sizes.items() if not isinstance(s, int) and s not in plain),
-        tuple(reductions),
-        tuple(indices),
-    )
-
-
-def _product_arrays(product: Product) -> list[Array]:
-    return [f.array for f in product.factors if isinstance(f, Entry | Mask)]
-
-
-def _label_sizes(labels: Iterable[Label], sizes: dict[AnySize, str]) -> None:
-    for label in labels:
-        sizes.setdefault(label.size, f"the range of {label.name}" if label.name else "a range")
-
-
-def _term_sizes(term: Term, sizes: dict[AnySize, str]) -> None:
-    for f in term.product.factors:
-        _label_sizes(factor_labels(f), sizes)
-        if isinstance(f, Extent):
-            for name in names(f.size):
-                sizes.setdefault(symbol(name), "")
-    _label_sizes(term.labels, sizes)
-    for form in term.axes:
-        for name in names(form.constant):
-            sizes.setdefault(symbol(name), "")
-
-
-def _body_sizes(body: Body, sizes: dict[AnySize, str]) -> _Emptiness | None:
-    match body:
-        case Sum(terms):
-            for term in terms:
-                _term_sizes(term, sizes)
-        case Call(_, axes, _):
-            _label_sizes(axes, sizes)
-        case Reduce(op, axes, bound, _, _):
-            _label_sizes((*axes, *bound), sizes)
-            if op != "prod":
-                return _Emptiness(op, tuple(b.size for b in bound), tuple(a.size for a in axes))
-        case OneHot(axes, _):
-            _label_sizes(axes, sizes)
-        case Operate(_, axes, _, bound, _):
-            _label_sizes((*axes, *bound), sizes)
-    return None

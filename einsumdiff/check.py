@@ -7,12 +7,14 @@ from dataclasses import replace
 from itertools import islice, permutations
 from typing import TYPE_CHECKING, Any
 
-from einsumdiff.arguments import Arguments, arguments
+from einsumdiff.arguments import Arguments
 from einsumdiff.differentiate import Jacobian, differentiate, further
 from einsumdiff.errors import EinsumDiffError, ShapeFault
 from einsumdiff.meaning import Copier
+from einsumdiff.needed import arguments
 from einsumdiff.nodes import Array, Definition, Input
 from einsumdiff.program import Builder, Program
+from einsumdiff.program import read as value_of
 from einsumdiff.sizes import evaluate, names
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ def check(
 
     slope = _slope(program, jacobian)
     if given:
-        return _error(derivative, slope, {name: _float(value) for name, value in given.items()})
+        real = {array.name for array in jacobian.wrt}
+        return _error(derivative, slope, {n: _float(value, n in real) for n, value in given.items()})
     error = float("nan")
     random = np.random.default_rng(0)
     draws = (
@@ -58,11 +61,13 @@ def check(
     return error
 
 
-def _float(value: object) -> np.ndarray[Any, Any]:
+def _float(value: object, real: bool) -> np.ndarray[Any, Any]:
+    """The array in double precision; a list of whole numbers is one of `real` numbers where that is asked."""
     import numpy as np
 
     array = np.asarray(value)
-    return array.astype(float) if array.dtype.kind == "f" else array
+    listed = real and not hasattr(value, "dtype") and array.dtype.kind in "iu"
+    return array.astype(float) if array.dtype.kind == "f" or listed else array
 
 
 def _error(derivative: Callable[..., Any], slope: Slope, arrays: Arrays) -> float:
@@ -174,6 +179,8 @@ def _before(program: Program, jacobian: Jacobian) -> tuple[Callable[..., Any], l
         own: dict[str, Array] = {one.name: one for one in program.inputs}
         copier = Copier(own | program.builder.constants, None, {last: held})
         output = copier.array(program.output).array
+        if isinstance(output, Input):  # the output is the wrt
+            output = program.builder.define(value_of(output), f"{held.name}_", force=True)
         assert isinstance(output, Definition)
         if base is not None:
             base = replace(base, output=output, terms=tuple(copier.term(term) for term in base.terms))

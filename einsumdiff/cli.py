@@ -8,15 +8,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from einsumdiff import __version__
 from einsumdiff.errors import EinsumDiffError
 
 FORMATS = ("index", "numpy", "json")
+_TAKE_A_VALUE = ("--wrt", "--shape", "--order", "--output", "--mode", "--format", "-o")
 TOLERANCE = 1e-6
 """The largest relative error that `--check` lets pass."""
 
@@ -31,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     try:
-        asked = parser.parse_args(argv)
+        asked = parser.parse_args(_with_program_last(sys.argv[1:] if argv is None else argv))
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
@@ -45,6 +47,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not all(wrt):
         return _wrong_call(parser, f"--wrt has an empty name in {','.join(asked.wrt)!r}")
     return _run(program, wrt, shapes, asked, parser)
+
+
+def _with_program_last(argv: Sequence[str]) -> list[str]:
+    """The arguments, a program that begins with a minus behind `--`: an option is a letter or `--word`.
+
+    >>> _with_program_last(["-x**2", "--wrt", "x"])
+    ['--wrt', 'x', '--', '-x**2']
+    """
+    if "--" in argv:
+        return list(argv)
+    for at, text in enumerate(argv):
+        option = text.startswith(("--", "-o")) or text in ("-", "-h")
+        if text.startswith("-") and not option and (at == 0 or argv[at - 1] not in _TAKE_A_VALUE):
+            return [*argv[:at], *argv[at + 1 :], "--", text]
+    return list(argv)
 
 
 def _run(
@@ -68,14 +85,20 @@ def _run(
         text = _text(d, asked.format)
         error = d.check() if asked.check else 0.0
     except EinsumDiffError as fault:
-        print(f"{type(fault).__name__}: {fault}", file=sys.stderr)
+        _say(f"{type(fault).__name__}: {fault}")
         return 1
     failed = not error <= TOLERANCE
     if asked.check:
         verdict = "differs from" if failed else "agrees with"
-        print(f"the derivative {verdict} central differences: relative error {error:.1e}", file=sys.stderr)
+        _say(f"the derivative {verdict} central differences: relative error {error:.1e}")
+    if asked.out is None and asked.format == "numpy" and _encodable(text, sys.stdout) != text:
+        return _wrong_call(parser, "standard output cannot show the names in it: -o FILE writes UTF-8")
     try:
         _write(text, asked.out)
+    except BrokenPipeError:  # the reader has what it wants: `| head`
+        # What Python still holds for the pipe is flushed at its end, into nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as fault:
         return _wrong_call(parser, f"{asked.out or 'standard output'} cannot be written: {fault}")
     return 1 if failed else 0
@@ -118,10 +141,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _order(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("an order is a whole number from 1 on")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"an order is a whole number from 1 on, not {text!r}")
+    return int(text)
 
 
 def _shape(text: str) -> tuple[str, Any]:
@@ -135,13 +157,29 @@ def _shape(text: str) -> tuple[str, Any]:
         parts.pop()
     if not all(parts):
         raise ValueError(f"--shape {text}: a size is empty")
-    return name, tuple(int(part) if part.isdigit() else part for part in parts)
+    for part in parts:
+        if re.match(r"[-+.\d]", part) and not part.isdecimal() and not re.search(r"[^\W\d]", part):
+            raise ValueError(
+                f"--shape {text}: {part} is no size, which is a name or a whole number from 0 on"
+            )
+    return name, tuple(int(part) if part.isdecimal() else part for part in parts)
 
 
 def _wrong_call(parser: argparse.ArgumentParser, message: str) -> int:
     parser.print_usage(sys.stderr)
-    print(f"{parser.prog}: error: {message}", file=sys.stderr)
+    _say(f"{parser.prog}: error: {message}")
     return 2
+
+
+def _say(message: str) -> None:
+    """To standard error; a stream that lacks a character shows its number."""
+    sys.stderr.write(_encodable(message + "\n", sys.stderr))
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    """The text with what the stream cannot encode written as Python escapes."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _text(d: Any, form: str) -> str:
@@ -171,7 +209,8 @@ def _text(d: Any, form: str) -> str:
         "index": str(d),
         "source": d.source(),
     }
-    return json.dumps(said, indent=2, ensure_ascii=False)
+    text = json.dumps(said, indent=2, ensure_ascii=False)
+    return text if _encodable(text, sys.stdout) == text else json.dumps(said, indent=2)
 
 
 def _key(key: str | tuple[str, ...]) -> str:
@@ -182,7 +221,7 @@ def _write(text: str, out: str | None) -> None:
     """To standard output, or to a file that is there whole or not at all."""
     text = text if text.endswith("\n") else text + "\n"
     if out is None:
-        sys.stdout.write(text)
+        sys.stdout.write(_encodable(text, sys.stdout))
         sys.stdout.flush()
         return
     import tempfile

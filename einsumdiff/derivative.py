@@ -16,6 +16,7 @@ from einsumdiff.nodes import Array, Input
 from einsumdiff.packing import Packing
 from einsumdiff.program import Builder, Program
 from einsumdiff.request import Request, request, wrt_names
+from einsumdiff.sizes import names as size_names
 from einsumdiff.structure import Structure, structure
 
 if TYPE_CHECKING:
@@ -173,6 +174,10 @@ def _array(program: Program, name: str) -> Array:
     """What a wrt name means."""
     array = program.arrays.get(name)
     if array is None:
+        if any(name in size_names(size) for one in program.inputs for size in one.shape):
+            raise NameFault(f"{name} is a size, and a derivative is in real numbers", None, "name an array")
+        if name in program.builder.constants:
+            raise NameFault(f"{name} is a constant", None, f"assign it to see it as a variable: c = {name}")
         near = nearest(name, program.arrays)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(program.arrays)}"
         raise NameFault(f"{name} is nowhere in the program", None, hint)

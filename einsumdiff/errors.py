@@ -8,6 +8,7 @@ part at fault, and the way out.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -104,6 +105,11 @@ class ValueFault(EinsumDiffError):
     """An argument with a value that cannot be used."""
 
     kind = "value"
+
+
+def as_read(name: str) -> str:
+    """A name in the form in which Python reads it, and the text of a program too: the micro sign is a mu."""
+    return unicodedata.normalize("NFKC", name)
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:

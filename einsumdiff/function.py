@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from einsumdiff.arguments import Arguments, arguments
+from einsumdiff.arguments import Arguments
 from einsumdiff.differentiate import Jacobian
 from einsumdiff.errors import Unsupported
+from einsumdiff.needed import arguments
 from einsumdiff.program import Program
 from einsumdiff.request import Request
 
@@ -129,6 +130,7 @@ class Compiled:
             [term for jac in jacobians for term in jac.terms],
             [output] if value else [],
             shapes,
+            output,
         )
         return target.load(text, self._function_name(value)), checks
 
@@ -137,7 +139,7 @@ class Compiled:
         packing = self.asked.packing if self.asked is not None else None
         if packing is not None:
             args, kwargs = (), packing.flat(args, kwargs, self.inputs)
-        return function(*checks(args, kwargs))
+        return checks.call(function, args, kwargs)
 
     def _packed(self, found: dict[Any, Any], args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         """Results by name, in the shape of the arguments of the function that they belong to."""

@@ -21,7 +21,6 @@ from einsumdiff.nodes import (
     Definition,
     Entry,
     Form,
-    Input,
     Label,
     Mask,
     OneHot,
@@ -38,7 +37,7 @@ from einsumdiff.nodes import (
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
-from einsumdiff.sizes import AnySize, Size, assumed, names, subtracted, symbol
+from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
 from einsumdiff.terms import injective, known_labels
 
 MOST_INLINE = 9
@@ -162,20 +161,29 @@ class _Lowering:
         self.taken.add(name)
         return name
 
-    def _sources(self) -> dict[str, tuple[Input, int]]:
-        found: dict[str, tuple[Input, int]] = {}
-        for array in self.program.inputs:
-            for axis, size in enumerate(array.shape):
-                if isinstance(size, Size) and size == symbol(next(names(size))):
-                    found.setdefault(str(size), (array, axis))
-        for array in self.program.inputs:
-            for size in array.shape:
-                for name in names(size):
-                    if name not in found:
-                        raise Unsupported(
-                            f"the size {name} is the size of no axis by itself",
-                            hint=f"give an input an axis of size {name}",
-                        )
+    def _sources(self) -> dict[str, plan.Source]:
+        """Where each size name is read: an axis of that size, else one whose size is linear in it."""
+        found: dict[str, plan.Source] = {}
+        axes = [(one, axis, size) for one in self.program.inputs for axis, size in enumerate(one.shape)]
+        for array, axis, size in axes:
+            if isinstance(size, Size) and size == symbol(next(names(size))):
+                found.setdefault(str(size), plan.Source(array, axis))
+        missing = True
+        while missing:
+            missing = False
+            for array, axis, size in axes:
+                unknown = [name for name in names(size) if name not in found]
+                solved = linear(size, unknown[0]) if len(unknown) == 1 else None
+                if solved is not None:
+                    found[unknown[0]] = plan.Source(array, axis, less=solved[1], by=solved[0])
+                    missing = True
+        for _, _, size in axes:
+            for name in names(size):
+                if name not in found:
+                    raise Unsupported(
+                        f"the size {name} is the size of no axis by itself",
+                        hint=f"give an input an axis of size {name}",
+                    )
         return found
 
     @staticmethod

@@ -133,6 +133,20 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class RunningAt:
+    """The sum of all entries along `label` up to the place (from there on, with `reverse`).
+
+    A place may be before the first entry or behind the last.
+    """
+
+    base: Expr
+    label: Label
+    place: Form
+    reverse: bool
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RunningOthers:
     """Along `label`: the product of all entries up to `place` but the one at `other`."""
 
@@ -262,6 +276,7 @@ Expr = (
     | Fold
     | Others
     | Running
+    | RunningAt
     | RunningOthers
     | Apply
     | Perform
@@ -299,7 +314,7 @@ def parts(value: Expr) -> tuple[Expr, ...]:
             return a, b
         case Take(a, _, b, _) | Scatter(a, _, b, _):
             return a, b
-        case Running(base=base) | RunningOthers(base=base):
+        case Running(base=base) | RunningAt(base=base) | RunningOthers(base=base):
             return (base,)
         case Hot(index, _, _):
             return (index,)
@@ -342,6 +357,8 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
         case Running(op, base, label, place, reverse, apart, labels):
             moved = new.get(place, place)
             return Running(op, relabelled(base, new), label, moved, reverse, apart, axes(labels))
+        case RunningAt(base, label, form, reverse, labels):
+            return RunningAt(relabelled(base, new), label, form.substitute(forms), reverse, axes(labels))
         case RunningOthers(base, label, place, other, labels):
             ends = new.get(place, place), new.get(other, other)
             return RunningOthers(relabelled(base, new), label, *ends, axes(labels))
@@ -416,18 +433,32 @@ Statement = Assign | Zeros | Write | Loop
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A size name is `(the size of that axis - less)//by`, where both hold names with sources before it."""
+
+    array: Input
+    axis: int
+    less: AnySize = 0
+    by: AnySize = 1
+
+    @property
+    def plain(self) -> bool:
+        return self.less == 0 and self.by == 1
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A function of `parameters` that runs the statements and returns the variables `returns`.
 
     With `keys` the last of them are returned as a dictionary with these keys.
     `indices` are the parameters that hold places of axes, and no numbers.
-    `sources` tells for each size name the axis that it is read from: (input, axis).
+    `sources` tells for each size name the axis that it is read from.
     """
 
     name: str
     parameters: tuple[Input, ...]
     statements: tuple[Statement, ...]
     returns: tuple[str, ...]
-    sources: dict[str, tuple[Input, int]]
+    sources: dict[str, Source]
     keys: tuple[str | tuple[str, ...], ...] = ()
     indices: frozenset[str] = frozenset()

@@ -14,7 +14,7 @@ from typing import Any
 
 from einsumdiff.derivative import Derivative, Derivatives
 from einsumdiff.differentiate import Jacobian
-from einsumdiff.errors import NameFault, RankFault, SyntaxFault
+from einsumdiff.errors import NameFault, RankFault, SyntaxFault, ValueFault
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.indicators import Guarded
 from einsumdiff.language import tree
@@ -42,6 +42,10 @@ def read(text: str) -> Any:
     """
     from einsumdiff.language.parse import parse_formula
 
+    if not isinstance(text, str):
+        raise ValueFault(
+            f"what was printed is text, not {type(text).__name__}", None, "read(str(d)) gives back d"
+        )
     formula = parse_formula(text)
     if not formula.partials:
         raise SyntaxFault("there is no derivative here", None, "write  dy[i]/dx[m] = ...")

@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import SupportsIndex
 
-from einsumdiff.errors import NameFault, ValueFault
+from einsumdiff.errors import NameFault, ValueFault, as_read
 from einsumdiff.packing import Packing
 
 _EINSUM = re.compile(r"[\sA-Za-z.,]*->[\sA-Za-z.]*")
+_OPERAND = r"[\sA-Za-z]*(\.\.\.)?[\sA-Za-z]*"
+_IMPLICIT = re.compile(rf"{_OPERAND}(,{_OPERAND})*")
+"""Without an arrow: no program, where there is a comma in it or where the wrt is a number."""
 
 MODES = ("auto", "forward", "reverse")
 PlainShape = str | tuple[str | int, ...]
@@ -66,12 +69,19 @@ def request(
     """The arguments of `derive`, checked."""
     if not isinstance(program, str):
         raise ValueFault(f"a program is text, not {type(program).__name__}", None, 'write "y = sum(W*X + b)"')
-    if _EINSUM.fullmatch(program):
+    if _EINSUM.fullmatch(program) or (_IMPLICIT.fullmatch(program) and ("," in program or _numbers(wrt))):
         program, wrt = _einsum(program.strip(), wrt)
-    if output is not None and not isinstance(output, str):
-        raise ValueFault(f"output= is a name, not {output!r}")
+    if output is not None:
+        if not isinstance(output, str):
+            raise ValueFault(f"output= is a name, not {output!r}")
+        output = as_read(output)
     steps = (Step(wrt_names(wrt), _order(order), _mode(mode)),)
     return Request(program, _plain_shapes(shapes), output, steps, isinstance(wrt, str))
+
+
+def _numbers(wrt: object) -> bool:
+    several = wrt if isinstance(wrt, Sequence) and not isinstance(wrt, str) else (wrt,)
+    return any(isinstance(one, int) and not isinstance(one, bool) for one in several)
 
 
 def _einsum(signature: str, wrt: object) -> tuple[str, object]:
@@ -115,6 +125,7 @@ def wrt_names(wrt: object) -> tuple[str, ...]:
                 'write wrt=["W", "b"]' if "," in name else "assign it to a name in the program, and use that"
             )
             raise NameFault(f"wrt is a name, and {name!r} is none", None, hint)
+        name = as_read(name)
         if name in found:
             raise ValueFault(f"{name} is twice in wrt", None, "name it once; order=2 differentiates twice")
         found.append(name)
@@ -138,12 +149,12 @@ def _plain_shapes(shapes: Mapping[str, object] | None) -> dict[str, PlainShape] 
         return None
     if not isinstance(shapes, Mapping):
         raise ValueFault(f"shapes= is a mapping by name, not {shapes!r}", None, 'write {"W": ("m", "n")}')
-    return {str(name): _plain(str(name), shape) for name, shape in shapes.items()}
+    return {as_read(str(name)): _plain(str(name), shape) for name, shape in shapes.items()}
 
 
 def _plain(name: str, shape: object) -> PlainShape:
     if isinstance(shape, str):
-        return shape
+        return as_read(shape)
     if hasattr(shape, "shape"):
         shape = shape.shape
     elif isinstance(shape, float):
@@ -155,7 +166,7 @@ def _plain(name: str, shape: object) -> PlainShape:
     sizes: list[str | int] = []
     for size in shape:
         if isinstance(size, str):
-            sizes.append(size)
+            sizes.append(as_read(size))
         elif isinstance(size, SupportsIndex) and not isinstance(size, bool):
             size = operator.index(size)
             if size < 0:

@@ -20,7 +20,7 @@ LAYERS = """
     program  language.build_rows
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments
-    language.table  indexing.shapes  indicators
+    language.table  indexing.shapes  indicators  needed
     indexing.scalars  products  indexing.ranges  indexing.calls
     indexing.resolve  indexing.sizing
     indexing.cases  indexing.statements

@@ -1,6 +1,7 @@
 """The command line: results on standard output, all else on standard error, exit codes 0, 1, 2."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -115,3 +116,64 @@ def test_a_wrong_program_leaves_the_file_as_it_was(tmp_path):
 def test_the_version_is_printed(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"einsumdiff {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "call", [["-x**2", "--wrt", "x"], ["--wrt", "x", "-x**2"], ["--wrt", "x", "--", "-x**2"]]
+)
+def test_a_program_may_begin_with_a_minus(call, capsys):
+    assert main(call) == 0
+    assert capsys.readouterr().out.startswith("dy[i]/dx[m] = -2*delta[i,m]*x[i]\n")
+
+
+def _run(*call, **kwargs):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    return subprocess.run(
+        [sys.executable, "-m", "einsumdiff", *call], capture_output=True, text=True, env=environment, **kwargs
+    )
+
+
+def test_a_terminal_without_the_letters_shows_their_numbers(tmp_path):
+    done = _run("y = \u03bc*x", "--wrt", "x")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("dy[i]/dx[m] = delta[i,m]*\\u03bc[i]\n")
+    assert _run("y = \u03bc*", "--wrt", "x").returncode == 1
+    assert json.loads(_run("y = \u03bc*x", "--wrt", "x", "--format", "json").stdout)["inputs"] == [
+        "\u03bc",
+        "x",
+    ]
+
+
+def test_source_that_a_terminal_would_spoil_is_not_printed(tmp_path):
+    call = ["y = \u03bc*x", "--wrt", "x", "--format", "numpy"]
+    done = _run(*call)
+    assert done.returncode == 2 and done.stdout == "" and "-o FILE" in done.stderr
+    place = tmp_path / "f.py"
+    assert _run(*call, "-o", str(place)).returncode == 0
+    assert "\u03bc" in place.read_text(encoding="utf-8")
+
+
+def test_a_reader_that_leaves_is_no_failure():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "einsumdiff", LINEAR, "--wrt", "W"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--shape", "W=-3,2"], "-3 is no size"),
+        (["--shape", "W=2.5,2"], "2.5 is no size"),
+        (["--order", "two"], "a whole number from 1 on, not 'two'"),
+        (["--order=-1"], "a whole number from 1 on, not '-1'"),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_said(option, words, capsys):
+    assert main([LINEAR, "--wrt", "W", *option]) == 2
+    assert words in capsys.readouterr().err

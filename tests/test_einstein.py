@@ -115,7 +115,7 @@ write sum[i]((a[i]*b[i])*(c[i]*d[i])) or sum[i](a[i]*b[i])*sum[i](c[i]*d[i])""")
 i could be summed over the whole product or in 2 of its factors
   y = exp(a[i]*b[i])/(c[i]*d[i])
       ^^^^^^^^^^^^^^^^^^^^^^^^^^
-write sum[i](exp(a[i]*b[i])/(c[i]*d[i])) or sum[i](exp(a[i]*b[i]))/sum[i](c[i]*d[i])"""),
+write sum[i](exp(a[i]*b[i])/(c[i]*d[i])) or exp(sum[i](a[i]*b[i]))/sum[i](c[i]*d[i])"""),
     ("y = A[i,k]*B[k,i] + c[k]", """\
 k occurs once here and is not on the left side
   y = A[i,k]*B[k,i] + c[k]

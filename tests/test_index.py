@@ -141,7 +141,7 @@ did you mean softmax or fmax or logsoftmax? a function is added by one row of th
     (NameFault, "sum(x, axes=1)", """\
 sum has no argument axes
   sum(x, axes=1)
-              ^
+         ^^^^
 did you mean axis?"""),
     (ValueFault, "sum(x, 0, False, 3)", """\
 sum takes at most 3 arguments

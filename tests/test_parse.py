@@ -130,7 +130,10 @@ def loss(W: np.ndarray, x, b=np.zeros(3), *, scale: float = 1.0) -> float:
 
 
 def test_a_pasted_function_is_read_as_its_body() -> None:
-    assert read(PASTED) == "h = tanh(((W @ x) + b)); h = (h * scale); (sum(h, axis=0) + 1)"
+    assert (
+        read(PASTED)
+        == "b = zeros(3); scale = 1.0; h = tanh(((W @ x) + b)); h = (h * scale); (sum(h, axis=0) + 1)"
+    )
 
 
 def test_a_function_may_stand_on_one_line() -> None:

@@ -19,6 +19,17 @@ EXPRESSIONS = [
     ("T.cumsum(axis=1)", "T"),
     ("sum(cumsum(x)**2)", "x"),
     ("cumsum(x)[::-1]*x", "x"),
+    ("cumsum(x[::-1])[::-1]*x**2", "x"),
+    ("cumsum(x)[1:]*x[:-1]", "x"),
+    ("cumsum(x)[:-2]*x[2:]", "x"),
+    ("sum(w*cumsum(x)[2:]**2)", "x"),
+    ("cumsum(cumsum(x))", "x"),
+    ("sum(cumsum(cumsum(x))**2)", "x"),
+    ("sum(cumsum(A)**3)", "A"),
+    ("sum(cumsum(A, axis=0)[::-1]*v)", "A"),
+    ("cumsum(cumsum(A, axis=0), axis=1)*v", "A"),
+    ("cumsum(T, axis=1)[:, ::-1]*T", "T"),
+    ("diff(cumsum(x))*x[1:]", "x"),
     ("cumprod(x)", "x"),
     ("cumprod(A, axis=0)", "A"),
     ("cumprod(T, axis=-2)", "T"),
@@ -75,6 +86,30 @@ def test_a_cumulative_sum_is_never_a_product_with_a_triangle_of_ones():
     assert "arange" not in body and "tri" not in body
     large = derive("y = sum(w*cumsum(x))", wrt="x")
     assert large(w=np.ones(100_000), x=np.ones(100_000))[0] == 100_000
+
+
+RUNNING = [
+    "sum(cumsum(x)[::-1]*x)",
+    "sum(cumsum(x[::-1])[::-1]*x**2)",
+    "sum(w*cumsum(x)[1:]**2)",
+    "sum(cumsum(cumsum(x))**2)",
+    "sum(cumsum(x)[:-1]*x[1:])",
+    "sum(log(cumsum(exp(x[::-1]))[::-1]))",
+    "sum(diff(cumsum(x))**2)",
+]
+
+
+@pytest.mark.parametrize("text", RUNNING)
+def test_a_gradient_through_a_cumulative_sum_takes_linear_time_and_memory(text):
+    d = derive(text, wrt="x")
+    assert d.check() < 1e-9
+    assert (
+        d.check(**sample(dict.fromkeys(d.inputs, (5,)) | {"w": (4,)} if "w" in d.inputs else {"x": (5,)}))
+        < 1e-9
+    )
+    large = 200_000
+    arrays = {"x": np.ones(large)} | ({"w": np.ones(large - 1)} if "w" in d.inputs else {})
+    assert d(**arrays).shape == (large,)
 
 
 def test_symbolic_sizes():

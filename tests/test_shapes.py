@@ -68,8 +68,10 @@ def test_shapes_may_be_numbers_arrays_or_one_size():
     assert shapes("2*x", shapes={"x": ("n-1", "2*n")}) == {"x": "n - 1 2*n", "y": "n - 1 2*n"}
 
 
-def test_a_declaration_in_the_text_is_the_strongest():
-    assert shapes("x: (p,)\n2*x", shapes={"x": "n"}) == {"x": "p", "y": "p"}
+def test_a_declaration_in_the_text_and_shapes_must_agree():
+    assert shapes("x: (p,)\n2*x", shapes={"x": "p"}) == {"x": "p", "y": "p"}
+    with pytest.raises(ShapeFault, match=r"declared in line 1, and \(n,\), given in shapes="):
+        shapes("x: (p,)\n2*x", shapes={"x": "n"})
 
 
 def test_sizes_flow_from_a_declaration_to_what_meets_it():

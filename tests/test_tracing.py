@@ -92,6 +92,10 @@ SAME = {
         lambda S, x: np.linalg.inv(S) @ x + np.linalg.det(S) + np.linalg.norm(x, axis=0),
         "inv(S) @ x + det(S) + norm(x, axis=0)",
     ),
+    "several results": (
+        lambda S: np.linalg.slogdet(S)[1] * np.linalg.eigh(S + S.T)[0],
+        "sign, ld = slogdet(S); values, vectors = eigh(S + S.T); ld*values",
+    ),
     "special functions": (
         lambda x: special.erf(x) + special.expit(x) + special.xlogy(x, 2 + x**2),
         "erf(x) + sigmoid(x) + xlogy(x, 2 + x**2)",

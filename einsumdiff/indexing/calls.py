@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from einsumdiff.errors import NameFault, ValueFault, nearest
+from einsumdiff.errors import NameFault, Span, ValueFault, nearest
 from einsumdiff.language import tree
 from einsumdiff.language.rows import Definition, Form, Function, Operation, Parameter, option
 from einsumdiff.language.table import load_table
@@ -45,14 +45,15 @@ def bind(
             f"its parameters are {signature(row)}",
         )
     for name, value in node.keywords:
-        known = next((p for p in places if p.name == name), None)
+        known = next((p for p in places if name == p.name or name in p.others), None)
+        span = _keyword_span(name, value.span)
         if known is None:
-            near = nearest(name, [p.name for p in places])
+            near = nearest(name, [one for p in places for one in (p.name, *p.others)])
             hint = f"did you mean {' or '.join(near)}?" if near else f"its parameters are {signature(row)}"
-            raise NameFault(f"{node.function} has no argument {name}", value.span, hint)
-        if name in given and given[name] != []:
-            raise ValueFault(f"{name} is given twice, by position and by name", value.span, "give it once")
-        given[name] = [value] if known.variadic else value
+            raise NameFault(f"{node.function} has no argument {name}", span, hint)
+        if known.name in given and given[known.name] != []:
+            raise ValueFault(f"{name} is given twice, by position and by name", span, "give it once")
+        given[known.name] = [value] if known.variadic else value
     for parameter in places:
         if parameter.name in given:
             continue
@@ -66,6 +67,12 @@ def bind(
     return {parameter.name: given[parameter.name] for parameter in places}
 
 
+def _keyword_span(name: str, value: Span) -> Span:
+    """Where the keyword of an argument stands: before its value, with = and brackets between."""
+    start = value.text.rfind(name, 0, value.start)
+    return value if start < 0 else Span(start, start + len(name), value.text)
+
+
 def signature(row: Function | Definition | Form | Operation) -> str:
     """`x, axis=None, keepdims=False`."""
     return ", ".join(
@@ -74,7 +81,16 @@ def signature(row: Function | Definition | Form | Operation) -> str:
     )
 
 
-def unknown_function(node: tree.Apply) -> NameFault:
+def unknown_function(node: tree.Apply, array: bool = False) -> NameFault:
+    """A call of what is no function; `array`: the program knows the name as an array."""
+    items = ",".join(arg.span.source for arg in node.args)
+    near_row = bool(load_table().nearest(node.function))
+    if array or (len(node.function) == 1 and not near_row and not node.prefix):
+        return NameFault(
+            f"{node.function} is {'an array, and' if array else 'no function that is known, and'} is called",
+            node.span,
+            f"an entry is written with brackets: {node.function}[{items or 'i'}]",
+        )
     near = load_table().nearest(node.function)
     mean = f"did you mean {' or '.join(near)}? " if near else ""
     return NameFault(f"{node.function} is no function that is known", node.name_span, mean + HOW_TO_ADD)

@@ -165,7 +165,7 @@ class Places:
         for factor, power in product.factors:
             source = factor.span.source
             if index in self.letters(factor):
-                source = f"sum[{index.name}]({source})"
+                source = self._summed_within(factor, index)
             elif isinstance(factor, Sum | Product):
                 source = f"({source})"
             text += ("*" if power == 1 else "/") * bool(text) + source
@@ -174,6 +174,14 @@ class Places:
             product.span,
             f"write sum[{index.name}]({product.span.source}) or {text}",
         )
+
+    def _summed_within(self, factor: Node, index: Index) -> str:
+        """The text of a factor with the sum written where the factor holds it, were it alone."""
+        span, at, text = factor.span, factor.span.start, ""
+        for part in sorted(self.place(factor, index), key=lambda part: part.span.start):
+            text += f"{span.text[at : part.span.start]}sum[{index.name}]({part.span.source})"
+            at = part.span.stop
+        return text + span.text[at : span.stop]
 
 
 def _count(items: Iterable[Affine], counts: dict[Index, int]) -> None:

@@ -230,6 +230,12 @@ class Ranges:
 
     def _undetermined(self, index: Index) -> None:
         bearing = [a for f, _, a in self.affine if any(one is index for one, _ in f.terms)]
+        if not bearing and index not in (self.line.left or ()):
+            raise IndexFault(
+                f"the range of {index.name} is not determined: no array has it",
+                index.span or self.line.span,
+                f"a delta has no range of its own: index an array with {index.name}, or write eye(n)",
+            )
         if not bearing:
             name = self.line.target.name if self.line.target else "the left side"
             raise IndexFault(

@@ -41,7 +41,7 @@ from einsumdiff.indexing.expression import (
     Sum,
 )
 from einsumdiff.language import tree
-from einsumdiff.language.rows import Definition, Form, Function, NamedNumber, Operation, option
+from einsumdiff.language.rows import Definition, Form, Function, NamedNumber, Operation, gives, option
 from einsumdiff.language.table import load_table
 from einsumdiff.sizes import AnySize, as_fraction
 
@@ -260,13 +260,13 @@ class Reader:
 
     def _subscript(self, node: tree.Subscript, indexed: bool) -> Node:
         base = node.base
-        gives = several(base)
-        if gives and isinstance(base, tree.Apply):
+        results = several(base)
+        if results and isinstance(base, tree.Apply):
             match node.items:
-                case (item,) if isinstance(k := self.static(item), int) and -len(gives) <= k < len(gives):
-                    return self._apply(replace(base, function=gives[k]), indexed)
+                case (item,) if isinstance(k := self.static(item), int) and -len(results) <= k < len(results):
+                    return self._apply(replace(base, function=results[k]), indexed)
             raise Unsupported(
-                f"{base.function} gives {len(gives)} values", node.span, f"take one: {base.span.source}[0]"
+                f"{base.function} gives {len(results)} values", node.span, f"take one: {base.span.source}[0]"
             )
         if isinstance(base, tree.Attribute) and base.name == "shape":
             return self._axis_size(node, base)
@@ -465,9 +465,7 @@ class Reader:
 def several(node: tree.Tree) -> tuple[str, ...]:
     """The functions that give the values of a call that has several: `slogdet`."""
     row = load_table().get(node.function) if isinstance(node, tree.Apply) else None
-    if not isinstance(row, Form) or "gives" not in row.options:
-        return ()
-    return row.options[row.options.index("gives") + 1 :]
+    return gives(row)
 
 
 def additive(node: tree.Tree) -> list[tuple[tree.Tree, int]]:

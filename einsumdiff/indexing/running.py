@@ -14,7 +14,7 @@ from einsumdiff.indexing.operations import axes_in_words, chosen_axes
 from einsumdiff.indexing.placing import Placing, flat, form_of, placed
 from einsumdiff.indexing.shapes import Shape
 from einsumdiff.nodes import Entry, Guard, Label, Reduce, bare, product
-from einsumdiff.program import Builder, Value, at
+from einsumdiff.program import Builder, Value, at, read
 from einsumdiff.sizes import AnySize, nonnegative
 
 
@@ -42,7 +42,8 @@ def cumsum(asked: Asked) -> Layout:
         guard = Guard(bare(place) - bare(own), ">=")
         moved = x.substitute({before: bare(own)})
         products = [product(p.coefficient, (*p.factors, guard), (*p.bound, own)) for p in moved]
-        return Value((*x.axes[:axis], place, *x.axes[axis + 1 :]), tuple(products))
+        found = Value((*x.axes[:axis], place, *x.axes[axis + 1 :]), tuple(products))
+        return read(builder.define(found))  # so that cumsum(x)[1:] reads a part of it
 
     return Placing(asked.span, {"x": node}, node.rank, _keep_shape, value)
 

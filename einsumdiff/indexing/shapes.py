@@ -153,7 +153,10 @@ def _given_size(name: str, part: object) -> AnySize:
     if part.isidentifier():
         return symbol(part)
     try:
-        return declared_size(parse_expression(part))
+        size = declared_size(parse_expression(part))
+        if isinstance(size, int) and size < 0:
+            raise ValueFault("negative")
+        return size
     except EinsumDiffError:
         raise ValueFault(
             f"shapes[{name!r}] has {part!r} as a size", None, "a size is a name, a number or a sum of them"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from einsumdiff.errors import IndexFault, NameFault, Span, Unsupported
+from einsumdiff.errors import IndexFault, NameFault, ShapeFault, Span, Unsupported
+from einsumdiff.indexing.calls import unknown_function
 from einsumdiff.indexing.einstein import Places
 from einsumdiff.indexing.expression import (
     Access,
@@ -19,14 +20,24 @@ from einsumdiff.indexing.expression import (
     SizeName,
     Variable,
 )
-from einsumdiff.indexing.resolve import Reader, several
+from einsumdiff.indexing.resolve import ELLIPSIS, Reader, several
 from einsumdiff.indexing.shapes import check_given, declared_size, given_shape
+from einsumdiff.indexing.shapes import declared as in_words
 from einsumdiff.language import tree
 from einsumdiff.language.rows import NamedNumber
 from einsumdiff.language.table import load_table
 from einsumdiff.sizes import AnySize, names, symbol
 
 PROPERTIES = ("symmetric",)
+MODULE_NAMES = {
+    "special": "scipy.special",
+    "sps": "scipy.special",
+    "linalg": "np.linalg",
+    "torch": "np",
+}
+"""What people import modules as; without the import line they look like arrays with methods."""
+GREEK = ("beta", "gamma")
+"""Functions whose names are those of parameters more often than not."""
 
 
 class Statements:
@@ -85,6 +96,12 @@ class Statements:
         for size in shape:
             if isinstance(size, int) and size < 0:
                 raise NameFault(f"{size} is no size", statement.span, "a size is 0 or more")
+        if statement.properties and (len(shape) < 2 or shape[-1] != shape[-2]):
+            raise ShapeFault(
+                f"{name} is declared {statement.properties[0]} and not square",
+                statement.span,
+                f"write {name}: (n, n) {statement.properties[0]}",
+            )
         old = self._declared.get(name)
         if old is not None and old[0] != shape:
             raise NameFault(f"{name} is declared twice", statement.span, "keep one declaration")
@@ -122,8 +139,16 @@ class Statements:
         """Read the statements that were added."""
         check_given(self.given, [*self.words])
         for name, given in self.given.items():
-            if name not in self._declared:
-                shape, source = given_shape(name, given)
+            shape, source = given_shape(name, given)
+            if name in self._declared:
+                old, place, span = self._declared[name]
+                if old != shape:
+                    raise ShapeFault(
+                        f"{name} is {in_words(old)}, {place}, and {in_words(shape)}, {source}",
+                        span,
+                        "keep one of them",
+                    )
+            else:
                 self._declared[name] = shape, source, None
                 for size in shape:
                     for one in names(size):
@@ -136,7 +161,28 @@ class Statements:
                 span = next((e[2] for n, e in self._declared.items() if name in map(str, e[0])), None)
                 raise NameFault(f"{name} is both a size and an array", span, "give one of them another name")
         for statement in self._pending:
+            self._functions(statement.value)
+        for statement in self._pending:
             self._assign(statement)
+
+    def _functions(self, value: tree.Tree) -> None:
+        """Every function that is called is one; said before its arguments are taken for arrays."""
+        table = load_table()
+        arrays = {*self._declared, *(_target_name(t) for s in self._pending for t in s.targets)}
+        for node in tree.walk(value):
+            if not isinstance(node, tree.Apply):
+                continue
+            if table.get(node.function) is None:
+                raise unknown_function(node, node.function in arrays)
+            first = node.args[0] if node.args else None
+            if not isinstance(first, tree.Name) or node.name_span.start < first.span.start:
+                continue
+            if first.name in MODULE_NAMES and first.name not in arrays:
+                raise NameFault(
+                    f"{first.name} is no module that is known here",
+                    first.span,
+                    f"write {MODULE_NAMES[first.name]}.{node.function}(...), or keep its import line",
+                )
 
     def _assign(self, statement: tree.Assign) -> None:
         if len(statement.targets) > 1:
@@ -281,6 +327,12 @@ class Statements:
             row = load_table().get(name.name)
             if isinstance(row, NamedNumber) and name.name not in self._declared:
                 return Named(name.span, row.name)
+            if row is not None and name.name not in self._declared and name.name not in GREEK:
+                raise NameFault(
+                    f"{name.name} is a function, and stands here without a call",
+                    name.span,
+                    f"call it, {name.name}(...), or declare it as an array: {name.name}: (n,)",
+                )
             variable = self._variable(name)
             variable.rank = 0
             self.inputs[variable.name] = self.current[variable.name] = variable
@@ -297,6 +349,8 @@ class Statements:
         for scope in reversed(self._scope):
             if name.name in scope:
                 return scope[name.name]
+        if name.name == ELLIPSIS:
+            return None
         if name.name == "delta":
             return None if name.name in self._arrays or name.name in self._declared else Index("delta")
         if not self._may_be_letter(name.name):

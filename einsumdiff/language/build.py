@@ -6,10 +6,9 @@ so there is no walk over a parse tree and nothing here recurses, however deep th
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from einsumdiff.errors import NameFault, Span, SyntaxFault
+from einsumdiff.errors import NameFault, Span, SyntaxFault, as_read
 from einsumdiff.language import tree
 from einsumdiff.language.faults import Spot
 from einsumdiff.language.tree import Tree
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 ATTRIBUTES = ("T", "mT", "shape", "size", "ndim")
+SUBMODULES = ("linalg", "special", "nn")
 EXPLICIT = ("sum", "prod", "max", "min", "logsumexp")
 VALUES = {"None": None, "newaxis": None, "True": True, "False": False}
 MODULES = {"np": "numpy", "jnp": "numpy", "jax.numpy": "numpy"}
@@ -44,6 +44,13 @@ class Builder:
     def finish(self) -> None:
         """Refuse what only a parent could have made sense of."""
         for attribute in self._unknown.values():
+            if attribute.name in SUBMODULES:
+                whole = self.extent(attribute).source
+                raise NameFault(
+                    f"{whole} is no module that is known here",
+                    attribute.span,
+                    f"write np.{attribute.name}. or scipy.{attribute.name}., or keep its import line",
+                )
             raise NameFault(
                 f"an array here has no .{attribute.name}",
                 attribute.span,
@@ -66,7 +73,7 @@ class Builder:
         if token in VALUES:
             return tree.Constant(VALUES[token], span)
         # Python reads identifiers so, and generated code has to agree: the micro sign is a mu.
-        return tree.Name(unicodedata.normalize("NFKC", token), span)
+        return tree.Name(as_read(token), span)
 
     def prefixed(self, prefix: Token, token: Token) -> Tree:
         node = self.name(token)

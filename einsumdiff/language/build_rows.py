@@ -90,7 +90,8 @@ class RowBuilder(Builder):
         default = rest[-1] if rest and rest[-1] is not None and not is_token(rest[-1]) else None
         if default is pattern:
             default = None
-        return rows.Parameter(str(name), pattern, default, False, self.spot(name))
+        others = tuple(str(part) for part in rest if is_token(part) and part.type == "NAME")
+        return rows.Parameter(str(name), pattern, default, False, self.spot(name), others)
 
     def variadic(self, star: Token, name: Token) -> rows.Parameter:
         return rows.Parameter(str(name), None, None, True, self.spot(name))

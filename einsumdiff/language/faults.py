@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,11 @@ def unexpected_character(text: str, at: int, spot: Spot) -> SyntaxFault:
         return SyntaxFault("`!` is not understood", span, "not equal is `!=`; n! is gamma(n + 1)")
     if character in "{}":
         return SyntaxFault(f"`{character}` is not understood", span, "brackets are ( ) and [ ]")
+    if not character.isprintable():  # the caret points at nothing that can be seen
+        name = unicodedata.name(character, "a control character")
+        return SyntaxFault(
+            f"the invisible character U+{ord(character):04X} ({name}) is there", span, "remove it"
+        )
     return SyntaxFault(f"`{character}` is not understood", span, "remove it")
 
 

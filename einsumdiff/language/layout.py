@@ -8,7 +8,7 @@ closed, a Python keyword) is refused here, where its place is still known.
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from einsumdiff.errors import NameFault, SyntaxFault, Unsupported
@@ -133,7 +133,9 @@ class Layout:
                 at = stop
                 continue
             if token == "def" and not in_function and stop > at + 1 and tokens[at + 1].type == "NAME":
-                at = self._after_header(tokens, at, stop)
+                body = self._after_header(tokens, at, stop)
+                tokens = self._with_defaults(tokens[at + 1 : body], tokens[body:])
+                at = 0
                 in_function = True
                 continue
             if token.type in ("STRING", "LONG_STRING") and stop == at + 1:
@@ -231,6 +233,27 @@ class Layout:
                 return place + 1
         raise SyntaxFault("this `def` has no colon", self.spot(tokens[at], tokens[stop - 1]), "end it with :")
 
+    def _with_defaults(self, header: list[Token], body: list[Token]) -> list[Token]:
+        """The body of a function behind its defaults: `a=2` is the statement `a = 2`.
+
+        A default that is no number (None, True, "fro") stands in the place of its name. One that the
+        body does not read is left out.
+        """
+        first: list[Token] = []
+        for name, default in _defaults(header):
+            read = [t for t, after in zip(body, [*body[1:], None], strict=True) if t == name and after != "="]
+            if not any(token.type == "NAME" for token in read):
+                continue
+            (one, *more) = default
+            if not more and (one in ("None", "True", "False") or one.type in ("STRING", "LONG_STRING")):
+                body = [one if any(token is t for t in read) else token for token in body]
+                continue
+            new = type(one)
+            equals = new("EQUAL", "=", start_pos=name.start_pos, end_pos=one.start_pos)
+            end = new("NEWLINE", ";", start_pos=default[-1].end_pos, end_pos=default[-1].end_pos)
+            first += [name, equals, *default, end]
+        return first + body
+
     def _not_a_continuation(self, token: Token, deeper: bool) -> None:
         """A statement does not begin with an operator: the line before was meant to go on."""
         binary = {"PLUS", "STAR", "AT", "SLASH", "FLOOR", "PERCENT", "POWER", "COMPARE", "AND", "OR"}
@@ -264,3 +287,20 @@ class Layout:
         raise NameFault(
             f"`{token}` is a Python keyword and cannot be a name", self.spot(token), f"call it {other}"
         )
+
+
+def _defaults(header: Sequence[Token]) -> Iterator[tuple[Token, list[Token]]]:
+    """The parameters of `f(x: array, a=2)` that have a default, with its tokens."""
+    depth, begin, parts = 0, 0, []
+    for place, token in enumerate(header):
+        opened = depth
+        depth += (token.type in OPENING) - (token.type in CLOSING)
+        if opened == 0 and depth == 1:
+            begin = place + 1
+        elif (depth == 1 and token.type == "COMMA") or (opened == 1 and depth == 0):
+            parts.append(header[begin:place])
+            begin = place + 1
+    for part in parts:
+        at = next((k for k, token in enumerate(part) if token == "="), None)
+        if at is not None and part[0].type == "NAME" and at + 1 < len(part):
+            yield part[0], list(part[at + 1 :])

@@ -16,7 +16,7 @@ class Parameter:
 
     `pattern` is what stands in the brackets (a Name is a letter, a Constant of Ellipsis any leading
     axes), None where there are no brackets. `default` is None where there is no `=`; a default of
-    `None` is `Constant(None)`.
+    `None` is `Constant(None)`. `others` are more names by which a call may give it: `x|a`.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Parameter:
     default: Tree | None
     variadic: bool
     span: Span
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +216,12 @@ def option(row: Function | Definition | Operation | Form | Identity, word: str) 
         return None
     following = row.options.index(word) + 1
     return row.options[following] if following < len(row.options) else ""
+
+
+def gives(row: object) -> tuple[str, ...]:
+    """The functions that give the results of a function of several, as `slogdet` is; else nothing."""
+    return (
+        row.options[row.options.index("gives") + 1 :]
+        if isinstance(row, Form) and "gives" in row.options
+        else ()
+    )

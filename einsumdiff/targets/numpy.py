@@ -19,7 +19,7 @@ from einsumdiff.errors import Unsupported
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.nodes import Form, Label, bare
 from einsumdiff.plan import Expr, Plan
-from einsumdiff.sizes import AnySize, Size
+from einsumdiff.sizes import AnySize, Size, names
 from einsumdiff.targets.numpy_helpers import HELPERS
 from einsumdiff.targets.numpy_views import (
     ATOM,
@@ -122,12 +122,17 @@ class _Writer(Views):
                 f"the size {name} is that of no axis of an input",
                 hint=f"give it a number, or give an input an axis of size {name}",
             )
+        sources = self.plan.sources
+        for name in reversed(sources):  # what a size is solved with is needed too
+            if name in self.sizes:
+                self.sizes.update(names(sources[name].less))
+                self.sizes.update(names(sources[name].by))
         lines = []
         for parameter in self.plan.parameters:
             wanted = {
-                axis: name
-                for name, (source_, axis) in self.plan.sources.items()
-                if source_ is parameter and name in self.sizes
+                one.axis: name
+                for name, one in sources.items()
+                if one.array is parameter and one.plain and name in self.sizes
             }
             if not wanted:
                 continue
@@ -137,6 +142,19 @@ class _Writer(Views):
                 lines.append(f"{targets}{',' * (rank == 1)} = {parameter.name}.shape")
             else:
                 lines += [f"{name} = {parameter.name}.shape[{axis}]" for axis, name in sorted(wanted.items())]
+        for name, one in sources.items():
+            if name in self.sizes and not one.plain:
+                text = f"{one.array.name}.shape[{one.axis}]"
+                if one.less != 0:
+                    added = isinstance(one.less, int) and one.less < 0
+                    text += f" + {-one.less}" if added else f" - {self.size(one.less, PRODUCT)}"
+                if one.by != 1:
+                    text = (
+                        f"({text})//{self.size(one.by, ATOM)}"
+                        if one.less != 0
+                        else f"{text}//{self.size(one.by, ATOM)}"
+                    )
+                lines.append(f"{name} = {text}")
         return lines
 
     # -- statements -----------------------------------------------------------------------------------
@@ -163,7 +181,7 @@ class _Writer(Views):
         ordered = self.arranged(text, tuple(label for label in labels if label in text.axes))
         constant = _constant(value)
         if ordered.axes == labels and len(labels) == len(axes):
-            if constant and own:
+            if constant:
                 return self._constant(value, f"{self.dtype}.type(", ")")
             return f"np.array({ordered.text})" if own and _shares(value) else ordered.text
         shape = self.shape([1 if label is None else label.size for label in axes])
@@ -182,11 +200,17 @@ class _Writer(Views):
     def _constant(self, value: Expr, before: str, after: str) -> str:
         """A constant array; it is divided as an array, so that a size of 0 divides nothing."""
         self.typed = True
-        below = []
-        while isinstance(value, plan.Divide):
-            below.append(self.emit(value.right, ()).within(POWER))
-            value = value.left
-        return "/".join([f"{before}{self.emit(value, ()).text}{after}", *below[::-1]])
+        below, sign = [], 1
+        while isinstance(value, plan.Divide) or (isinstance(value, plan.Add) and len(value.terms) == 1):
+            if isinstance(value, plan.Divide):
+                below.append(self.emit(value.right, ()).within(POWER))
+                value = value.left
+            else:
+                ((one, value),) = value.terms
+                sign *= one
+        above = self.emit(value, ())
+        text = above.text if sign > 0 else f"-{above.within(PRODUCT)}"
+        return "/".join([f"{before}{text}{after}", *below[::-1]])
 
     def _written(self, write: plan.Write) -> str:
         text = self.emit(write.value, write.labels)
@@ -255,6 +279,9 @@ class _Writer(Views):
             case plan.Divide(left, right, axes):
                 axes = _ordered(axes, want)
                 a, b = self._operands([left, right], axes)
+                if _constant(left) and _has_size(right):  # a size may be 0, by which Python does not divide
+                    self.typed = True
+                    a = Text(f"{self.dtype}.type({a.text})", ())
                 return Text(f"{a.factor}/{b.within(POWER)}", axes, PRODUCT)
             case plan.Power(base, power, axes):
                 inner = self.emit(base, want)
@@ -280,6 +307,15 @@ class _Writer(Views):
                     options = ", reverse=True" * reverse + ", apart=True" * apart
                     return Text(f"_running(np.{op}, {inner.text}, {k}{options})", renamed)
                 return Text(f"np.cum{op}({inner.text}, axis={k})", renamed)
+            case plan.RunningAt(base, label, form, reverse, _):
+                self.helpers.add("_running_at")
+                inner = self.emit(base, ())
+                k = inner.axes.index(label)
+                own = tuple(n for n in want if n in form.labels)
+                own = own if len(own) == len(form.labels) else form.labels
+                places = self.affine(form, own)
+                text_ = f"_running_at({inner.text}, {k}, {places}{', reverse=True' * reverse})"
+                return Text(text_, (*inner.axes[:k], *own, *inner.axes[k + 1 :]))
             case plan.RunningOthers(base, label, place, other, _):
                 self.helpers.add("_running_product_of_others")
                 inner = self.emit(base, ())
@@ -295,7 +331,9 @@ class _Writer(Views):
                 parameters = tuple(p.name for p in row.parameters)[: len(parts)]
                 texts = tuple(part.within(ATOM) if row.spelling.template else part.text for part in parts)
                 text = row.spelling.spell(parameters, texts)
-                return Text(f"float({text})" if all(map(_constant, operands)) else text, axes)
+                if all(map(_constant, operands)):  # a number: it takes the kind of the arrays around it
+                    return Text(f"{'np.bool_' if row.boolean else 'float'}({text})", axes)
+                return Text(text, axes)
             case plan.Perform(name, operands, axes):
                 row = load_table()[name]
                 assert isinstance(row, Operation)
@@ -451,7 +489,10 @@ class _Writer(Views):
         axes = _ordered(value.axes, want)
         conditions = self._operands([c for c, _ in value.conditions], axes)
         (inner,) = self._operands([value.value], axes)
-        if len(conditions) == 1 and not value.conditions[0][1] and not _constant(value.value):
+        if _constant(value.value):  # of two numbers NumPy would choose the kind, not the arrays around them
+            self.typed = True
+            inner = Text(f"{self.dtype}.type({inner.text})", inner.axes)
+        if len(conditions) == 1 and not value.conditions[0][1]:
             return Text(f"np.where({conditions[0].text}, {value.otherwise}, {inner.text})", axes)
         tests = [
             test.text if holds else f"np.logical_not({test.text})"
@@ -460,14 +501,6 @@ class _Writer(Views):
         whole = tests[0]
         for test in tests[1:]:
             whole = f"np.logical_and({whole}, {test})"
-        if _constant(value.value):  # of two Python numbers where() would make its own dtype
-            self.typed = True
-            chosen = whole if whole.startswith("(") or whole.endswith(")") else f"({whole})"
-            if not any(condition.axes for condition in conditions):  # it may be a Python number
-                chosen = f"np.asarray({whole})"
-            if inner.text != "1" or value.otherwise != 0:
-                chosen = f"np.where({whole}, {inner.text}, {value.otherwise})"
-            return Text(f"{chosen}.astype({self.dtype})", axes)
         return Text(f"np.where({whole}, {inner.text}, {value.otherwise})", axes)
 
 
@@ -507,6 +540,13 @@ def _constant(value: Expr) -> bool:
             return all(map(_constant, operands))
         case _:
             return False
+
+
+def _has_size(value: Expr) -> bool:
+    """Is there a size in it?"""
+    if isinstance(value, plan.Literal):
+        return isinstance(value.value, Size)
+    return any(map(_has_size, plan.parts(value)))
 
 
 def _shares(value: Expr) -> bool:

@@ -112,6 +112,18 @@ def _running(op, a, axis, reverse=False, apart=False):
         result = result[..., ::-1]
     return np.moveaxis(result, -1, axis)
 ''',
+    "_running_at": '''
+def _running_at(a, axis, places, reverse=False):
+    """The sums of a along the axis up to each place (from there on, with reverse), 0 where there is none."""
+    a = np.moveaxis(a, axis, -1)
+    size = a.shape[-1]
+    sums = np.zeros((*a.shape[:-1], size + 1), np.result_type(a))
+    if reverse:
+        sums[..., :size] = np.cumsum(a[..., ::-1], axis=-1)[..., ::-1]
+    else:
+        sums[..., 1:] = np.cumsum(a, axis=-1)
+    return np.take(np.moveaxis(sums, -1, axis), np.clip(places + (not reverse), 0, size), axis=axis)
+''',
     "_running_product_of_others": '''
 def _running_product_of_others(a, axis):
     """[..., k, i]: the product of the entries up to i along the axis but the one at k; exact at zeros."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported
+from einsumdiff.language.rows import gives
 from einsumdiff.language.table import load_table
 from einsumdiff.tracing import brackets, functions
 from einsumdiff.tracing.graph import ATOM, COMPARISON, LEVELS, SIGN, Step
@@ -49,8 +50,10 @@ class Tracer(Recorded):
             if function.__name__ in ("shape", "size", "ndim") and not args[1:] and not kwargs:
                 return getattr(args[0], function.__name__)
             name = functions.function_name(function)
-            given = functions.arguments(function, functions.known_row(name), args, kwargs)
-            return self._apply(name, given)
+            row = functions.known_row(name)
+            given = functions.arguments(function, row, args, kwargs)
+            results = gives(row)
+            return tuple(self._apply(one, given) for one in results) if results else self._apply(name, given)
         except EinsumDiffError as error:
             self._refuse(error)
 

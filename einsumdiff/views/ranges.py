@@ -107,14 +107,21 @@ def spelled_in_bounds(product: Product) -> Product:
     return Product(product.coefficient, (*factors, *kept), tuple(bound))
 
 
+def _compared(product: Product) -> set[Label]:
+    """The labels in inequalities."""
+    ordered = [f.form for f in product.factors if isinstance(f, Guard) and f.op == ">="]
+    return {label for form in ordered for label in form.labels}
+
+
 def agreeing(product: Product, declared: Container[Label]) -> Product:
     """Plain accesses that would give an index another range than it has go through a delta.
 
     a[j] * x[j] with j < n-1, a of size n-1, x of size n  ->  a[j] * delta[j+1, p+1] * x[p]
 
-    `declared` are labels whose range is said elsewhere.
+    `declared` are labels whose range is said elsewhere; so is that of labels in an inequality.
     """
     accesses = _accesses(product)
+    compared = _compared(product)
     own = {form.label for form, size in accesses if form.label is not None and form.label.size == size}
     factors: list[Factor] = []
     ties: list[Factor] = []
@@ -126,7 +133,8 @@ def agreeing(product: Product, declared: Container[Label]) -> Product:
         forms = []
         for form, size in zip(f.forms, f.array.shape, strict=True):
             label = form.label
-            if label is not None and label.size != size and (label in own or label in declared):
+            said = label in own or label in declared or label in compared
+            if label is not None and label.size != size and said:
                 p = Label(size)
                 bound.append(p)
                 ties.append(Guard(form - bare(p), "=="))
@@ -137,15 +145,21 @@ def agreeing(product: Product, declared: Container[Label]) -> Product:
 
 
 def fitting(terms: Iterable[Term]) -> set[int]:
-    """The axes whose index gets its range from a shifted access in some term: `x[i+1]`."""
+    """The axes whose index gets its range from a shifted access in some term: `x[i+1]`.
+
+    An inequality says the range of its indices itself.
+    """
     found: set[int] = set()
+    said: set[int] = set()
     for term in terms:
+        compared = _compared(term.product)
+        said |= {k for k, form in enumerate(term.axes) if form.label in compared}
         for access, size in _accesses(term.product):
             if access.label is None and len(access.coefficients) == 1:
                 label = access.labels[0]
                 if _room(access, size) == label.size:
                     found |= {k for k, form in enumerate(term.axes) if form.label is label}
-    return found
+    return found - said
 
 
 class Accesses:

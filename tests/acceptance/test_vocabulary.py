@@ -122,15 +122,18 @@ def value_of(program):
 
 
 @pytest.mark.parametrize(
-    "program, wrt",
+    "program",
     [
-        ("reshape(x, (2, -1))", "x"),
-        ("x.reshape(-1, 3)", "x"),
-        ("cross(x, y)", "x"),
-        ("x: (n,)\none_hot(k, n) @ x", "x"),
+        "reshape(x, (2, -1))",
+        "x.reshape(-1, 3)",
+        "cross(x, y)",
+        "x: (n,)\none_hot(k, n) @ x",
+        "roll(x, 2)",
+        "convolve(x, w, 'same')",
+        "correlate(x, w)",
     ],
 )
-def test_where_a_number_is_needed_the_error_says_so_or_it_is_not_needed(program, wrt):
+def test_where_a_number_is_needed_the_error_says_so_or_it_is_not_needed(program):
     arrays = {"x": np.array([1.0, -2.0, 0.5]), "y": np.array([0.5, 3.0, -1.0]), "k": np.array([0, 2, 1])}
     arrays["w"] = np.array([3.0, -2.0])
     if "reshape" in program:
@@ -139,7 +142,7 @@ def test_where_a_number_is_needed_the_error_says_so_or_it_is_not_needed(program,
         d = derive(program, wrt="x", shapes=used(program, {"x": "n", "y": "n", "k": "p", "w": "m"}))
     except EinsumDiffError as error:
         assert error.span is not None
-        assert "number" in str(error)
+        assert re.search(r"number|size as \d", str(error))
     else:
         given = {name: arrays[name] for name in d.inputs}
         by_number = derive(program, wrt="x", shapes={name: array.shape for name, array in given.items()})

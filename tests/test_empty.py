@@ -1,0 +1,83 @@
+"""Axes of size 0 and 1: NumPy's meaning, without a warning, and no exception but our own."""
+
+import numpy as np
+import pytest
+
+from einsumdiff import EinsumDiffError, derive
+
+EMPTY = [
+    ("mean(x)", {}, (0,), ()),
+    ("x - mean(x)", {}, (0, 0), (0,)),
+    ("sum((x - mean(x))**2)/n", {"x": "n"}, (0,), ()),
+    ("x*sqrt(1/n)", {"x": "n"}, (0, 0), (0,)),
+    ("c = exp(2)/n; y = c*x", {"x": "n"}, (0, 0), (0,)),
+    ("c = 1/n; y = c*x - 1/n**0.5", {"x": "n"}, (0, 0), (0,)),
+    ("where(x > 0, 1/n, 2/n)*x", {"x": "n"}, (0, 0), (0,)),
+    ("var(x)", {}, (0,), ()),
+    ("std(x)", {}, (0,), ()),
+    ("x*a/n", {"x": "n", "a": ()}, (0, 0), (0,)),
+    ("softmax(x, axis=0) + 0*1/n", {"x": ("m", "n")}, (3, 0, 3, 0), (3, 0)),
+    ("x[::-1]*x", {}, (0, 0), (0,)),
+    ("prod(x)", {}, (0,), ()),
+    ("y[i,j] = delta[i,j]*x[i]", {}, (0, 0, 0), (0, 0)),
+]
+
+
+@pytest.mark.parametrize(("program", "shapes", "expected", "value_shape"), EMPTY)
+def test_the_derivative_of_an_empty_array_is_empty(program, shapes, expected, value_shape):
+    d = derive(program, wrt="x", shapes=shapes)
+    arrays = {"x": np.zeros(expected[len(value_shape) :])}
+    if "a" in shapes:
+        arrays["a"] = 2.0
+    assert d(**arrays).shape == expected
+    value, slope = d._call(True, (), arrays)
+    assert np.shape(value) == value_shape
+    assert slope.shape == expected
+
+
+def test_the_mean_of_nothing_is_not_a_number():
+    d = derive("mean(x)", wrt="x")
+    value, _ = d._call(True, (np.zeros(0),), {})
+    assert np.isnan(value)
+
+
+def test_a_slope_that_a_mean_of_nothing_scales_is_no_number():
+    d = derive("mean(X, axis=1)*a", wrt="a", shapes={"X": "m n", "a": ()})
+    assert np.all(np.isnan(d(np.zeros((3, 0)), 2.0)))
+
+
+@pytest.mark.parametrize(
+    ("program", "point", "expected"),
+    [
+        ("sum(x)/(n-1)", 2.0, np.inf),
+        ("sum(x**2)/(n-1)", 2.0, np.inf),
+        ("sum(x**2)/(n-1)", 0.0, np.nan),
+        ("sum((x - mean(x))**2)/(n-1)", 2.0, np.nan),
+        ("var(x, ddof=1)", 2.0, np.nan),
+    ],
+)
+def test_one_entry_has_no_sample_variance(program, point, expected):
+    d = derive(program, wrt="x", shapes={"x": "n"})
+    np.testing.assert_array_equal(d(np.full(1, point)), np.full(1, expected))
+
+
+@pytest.mark.parametrize("program", ["max(X, axis=1)", "softmax(X)", "min(X)", "logsumexp(X, axis=1)"])
+def test_a_reduction_over_nothing_says_that_the_axis_is_empty(program):
+    with pytest.raises(EinsumDiffError, match="size 0"):
+        derive(program, wrt="X")(np.zeros((0, 0)))
+
+
+@pytest.mark.parametrize(
+    ("program", "shape"),
+    [
+        ("x[0]", (0,)),
+        ("x[0]**2", (0,)),
+        ("exp(x[-1])", (0,)),
+        ("y[i] = X[i,0]*X[i,0]", (3, 0)),
+    ],
+)
+def test_a_place_that_is_not_there_is_named(program, shape):
+    wrt = "X" if "X" in program else "x"
+    d = derive(program, wrt=wrt, shapes={wrt: ("m", "n")[: len(shape)]})
+    with pytest.raises(EinsumDiffError, match="which has size 0"):
+        d(np.ones(shape))
