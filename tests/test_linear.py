@@ -208,3 +208,30 @@ def test_what_does_not_fit_is_refused(text, message):
     with pytest.raises(EinsumDiffError) as caught:
         derive(text, wrt="A")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("right", "turned"),
+    [
+        ("dy/dA[i,j] = inv(A)[j,i]; A: (n, n)", "dy/dA[i,j] = inv(A)[i,j]; A: (n, n)"),
+        ("dy/dA[i,j] = adjugate(A)[j,i]; A: (n, n)", "dy/dA[i,j] = adjugate(A)[i,j]; A: (n, n)"),
+        (
+            "dy/dA[i,j] = expm_slope(A)[0,0,i,j]; A: (3, 3)",
+            "dy/dA[i,j] = expm_slope(A)[i,j,0,0]; A: (3, 3)",
+        ),
+        (
+            "dy/dx[i] = one_hot(k, 3)[j,i]*b[j]; x: (3,); k: (3,); b: (3,)",
+            "dy/dx[i] = one_hot(k, 3)[i,j]*b[j]; x: (3,); k: (3,); b: (3,)",
+        ),
+    ],
+)
+def test_a_transposed_matrix_is_another_derivative(right, turned):
+    assert read(right) == read(right)
+    assert read(right) != read(turned)
+
+
+@pytest.mark.parametrize("text", ["svdvals(X)", "norm(A, 'nuc')", "eigvalsh(A)", "pinv(B)", "log(det(A))"])
+def test_a_printed_hessian_is_read_back(text):
+    (wrt,) = [name for name in "AXB" if name in text]
+    d = derive(f"y = {text}", wrt, shapes={wrt: SHAPES[wrt]}, order=2)
+    assert read(str(d)) == d
