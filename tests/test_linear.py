@@ -39,6 +39,7 @@ solve(A, P) @P | cholesky(P @ P.T + eye(3)) @P | eigvalsh(A) | eigvalsh(T) | svd
 svdvals(C) | expm(A) | expm(T) | matrix_power(A, 3) | matrix_power(A, -2) | matrix_power(A, 0)
 matrix_power(T, 5)
 kron(A, B) | kron(A, B) @B | kron(x, b) @x | kron(x, B) @x | cross(x, b) @x | cross(X, b) @X | cross(X, b) @b
+cross(D, D + 1, axis=0) | cross(T, A) @A | cross(T, X[:, :, None], axis=1) @X
 multi_dot([A, D, C]) @D | multi_dot([x, A, b]) | tril(A) | triu(A, 1)*A | tril(B, -1) | triu(T) | triu(C, -2)
 norm(B, 'nuc') | norm(B, 2) | norm(C, 1) | norm(C, inf) | norm(A, -2) | abs(det(A))
 sum(inv(A) @ b) | trace(inv(A))

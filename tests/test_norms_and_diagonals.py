@@ -104,6 +104,23 @@ def test_a_product_along_the_last_axis_broadcasts():
     holds("vecdot(A, b)", "b", {"A": (2, 3), "b": (3,)})
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda T: np.linalg.trace(T),
+        lambda T: np.linalg.diagonal(T, offset=1),
+        lambda T: np.trace(T, 1, axis1=1, axis2=2),
+        lambda T: np.diag(np.linalg.norm(T, "nuc", axis=(1, 2)), -1),
+        lambda T: np.linalg.matrix_norm(T, ord=1) * np.linalg.vector_norm(T, axis=(0, 2)),
+    ],
+)
+def test_functions_of_numpy_are_traced(f):
+    T = sample({"T": (3, 3, 3)}, "nonzero")["T"]
+    value, slope = derive(f, wrt="T", shapes={"T": (3, 3, 3)}).compile(value=True)(T)
+    assert_close(value, f(T), 1e-12)
+    assert_close(slope, numerical_jacobian(f, {"T": T}, "T"), 1e-8)
+
+
 @pytest.mark.parametrize("text", ["scipy.linalg.cholesky(P)", "scipy.linalg.cholesky(P, lower=True)"])
 def test_scipys_cholesky_is_the_upper_factor(text):
     A = sample({"A": (3, 3)})["A"]

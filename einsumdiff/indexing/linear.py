@@ -196,35 +196,45 @@ def kron(asked: Asked) -> Layout:
 
 
 def cross(asked: Asked) -> Layout:
-    """Of vectors of three along the last axis."""
+    """Of vectors of three along an axis, the last where none is named."""
     a, b = asked.operand("a"), asked.operand("b")
+    places = []
     for node in (a, b):
         asked.at_least(node, 1)
+        places.append(asked.axis(asked.static("axis"), node, "axis"))
+    rank = max(a.rank, b.rank)
+    place = asked.axis_of(asked.static("axis"), rank)
 
     def shape(shapes: list[Shape], solver: Solver) -> Shape:
-        for node, one in zip((a, b), shapes, strict=True):
-            if not solver.unify(one[-1], 3):
+        for node, one, k in zip((a, b), shapes, places, strict=True):
+            if not solver.unify(one[k], 3):
                 raise ShapeFault(
                     f"{node.span.source} is {solver.show(one)}: cross is of vectors of 3",
                     asked.span,
-                    "declare its last size as 3",
+                    f"declare its size along axis {k} as 3",
                 )
-        return *_leading(asked, [shapes[0][:-1], shapes[1][:-1]], solver), 3
+        rest = [(*one[:k], *one[k + 1 :]) for one, k in zip(shapes, places, strict=True)]
+        lead = _leading(asked, rest, solver)
+        return *lead[:place], 3, *lead[place:]
 
     def value(values: list[Value], result: Shape, builder: Builder, solver: Solver) -> Value:
-        x, y = values
-        lead, (left, right) = broadcast([Value(x.axes[:-1], x.products), Value(y.axes[:-1], y.products)])
+        x, y = (v.axes[k] for v, k in zip(values, places, strict=True))
+        rest = [
+            Value((*v.axes[:k], *v.axes[k + 1 :]), v.products) for v, k in zip(values, places, strict=True)
+        ]
+        lead, (left, right) = broadcast(rest)
         parts = []
         for i in range(3):
             j, k = (i + 1) % 3, (i + 2) % 3
-            plus = _times(left, x.axes[-1], j, right, y.axes[-1], k, builder)
-            minus = _times(left, x.axes[-1], k, right, y.axes[-1], j, builder)
+            plus = _times(left, x, j, right, y, k, builder)
+            minus = _times(left, x, k, right, y, j, builder)
             both = builder.add([plus, builder.scale(minus, -1)])
-            forms: tuple[Form, ...] = (*(form_of(n) for n in lead), constant_form(i))
-            parts.append((forms, Value(lead, both.products)))
+            forms: list[Form] = [form_of(n) for n in lead]
+            forms.insert(place, constant_form(i))
+            parts.append((tuple(forms), Value(lead, both.products)))
         return placed(parts, result, builder)
 
-    return Placing(asked.span, {"a": a, "b": b}, max(a.rank, b.rank), shape, value)
+    return Placing(asked.span, {"a": a, "b": b}, rank, shape, value)
 
 
 def _times(
