@@ -29,7 +29,7 @@ LAYERS = """
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
     indexing.gathering  indexing.placing  differentiate
-    indexing.slicing  indexing.running  indexing.linear
+    indexing.slicing  indexing.running  indexing.linear  indexing.diagonals  indexing.norms
     indexing.contractions
     indexing.structural
     indexing.ranks

@@ -582,7 +582,7 @@ def argument(A):
 
 
 def twin(T):
-    return np.linalg.trace(T)
+    return np.linalg.outer(T, T)
 
 
 def texts(x):
@@ -610,7 +610,7 @@ FAULTS = {
     misfit: (ShapeFault, "x + y", ""),
     axis: (RankFault, "np.sum(A, axis=2)", ""),
     argument: (NameFault, "A > 0", "x, axis=None, keepdims=False"),
-    twin: (Unsupported, "np.linalg.trace(T)", "np.trace"),
+    twin: (Unsupported, "np.linalg.outer(T, T)", "np.outer"),
     texts: (EinsumDiffError, 'x + "a"', ""),
 }
 

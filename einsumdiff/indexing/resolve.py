@@ -161,7 +161,9 @@ class Reader:
 
     def _apply(self, node: tree.Apply, indexed: bool) -> Node:
         table = load_table()
-        row = table.get(node.function)
+        # where a module has another function of that name, its row begins with the module's
+        own = f"{node.prefix.removeprefix('jax.').replace('.', '_')}_{node.function}"
+        row = table.get(own) if node.prefix and own in table else table.get(node.function)
         if row is None or isinstance(row, NamedNumber):
             raise unknown_function(node)
         if several(node):
@@ -261,7 +263,7 @@ class Reader:
         results = several(base)
         if results and isinstance(base, tree.Apply):
             match node.items:
-                case (tree.Number(value=int() as k),) if k < len(results):
+                case (item,) if isinstance(k := self.static(item), int) and -len(results) <= k < len(results):
                     return self._apply(replace(base, function=results[k]), indexed)
             raise Unsupported(
                 f"{base.function} gives {len(results)} values", node.span, f"take one: {base.span.source}[0]"

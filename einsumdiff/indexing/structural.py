@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from einsumdiff.errors import RankFault, Unsupported, ValueFault
-from einsumdiff.indexing import contractions, gathering, linear, placing, running, slicing
+from einsumdiff.indexing import contractions, diagonals, gathering, linear, norms, placing, running, slicing
 from einsumdiff.indexing.asked import Asked, filled, letters, product, shape_of
 from einsumdiff.indexing.expression import (
     Affine,
@@ -32,7 +32,7 @@ def of_form(node: Operate, need: Need) -> Meaning | Layout:
     """What a `form` row means."""
     assert isinstance(node.row, Form)
     name = node.row.name
-    modules = contractions, gathering, linear, placing, running, slicing
+    modules = contractions, diagonals, gathering, linear, norms, placing, running, slicing
     places: list[dict[str, Any]] = [globals(), *map(vars, modules)]
     form: Callable[[Asked], Meaning | Layout] = next(place[name] for place in places if name in place)
     return form(Asked(node.arguments, need))
