@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from einsumdiff.errors import NameFault, Span, ValueFault, nearest
+import re
+
+from einsumdiff.errors import NameFault, Span, Unsupported, ValueFault, nearest
 from einsumdiff.language import tree
 from einsumdiff.language.rows import Definition, Form, Function, Operation, Parameter, option
 from einsumdiff.language.table import load_table
@@ -24,6 +26,24 @@ def array_parameters(row: Definition | Form | Operation) -> set[str]:
         for p in parameters(row)
         if p.pattern is not None or p.name == listed or (isinstance(row, Definition) and p.name not in static)
     }
+
+
+MODULES = re.compile(r"((\w+\.)*(numpy|scipy)(\.(linalg|special|lib))?|math|special|linalg|jax(\.nn)?)?")
+"""Modules whose functions mean what they mean here; those of others have other defaults."""
+
+
+def check_module(node: tree.Apply) -> None:
+    """Refuse a function of a module that is not known, or whose defaults are not ours."""
+    if not MODULES.fullmatch(node.prefix):
+        raise Unsupported(
+            f"{node.prefix}.{node.function} is of a module that is not known here",
+            node.span,
+            f"write np.{node.function} if that is what it means",
+        )
+    if node.prefix == "jax.nn" and node.function == "gelu" and len(node.args) + len(node.keywords) < 2:
+        raise Unsupported(
+            "gelu is exact here, and approximate=True is JAX's default", node.span, "write approximate="
+        )
 
 
 def bind(

@@ -158,10 +158,21 @@ def hstack(asked: Asked) -> Layout:
 
 def vstack(asked: Asked) -> Layout:
     nodes = asked.arrays("arrays")
-    rank = asked.one_rank(nodes)
-    if rank == 0:
+    if any(node.rank == 0 for node in nodes):
         raise RankFault("vstack of numbers", asked.span, "write array([[a], [b]])")
+    if any(node.rank > 1 for node in nodes):
+        nodes = [_as_row(asked, node) if node.rank == 1 else node for node in nodes]
+    rank = asked.one_rank(nodes)
     return _stacked(asked, nodes, 0) if rank == 1 else _joined(asked, nodes, 0)
+
+
+def _as_row(asked: Asked, node: Node) -> Node:
+    """A vector as a matrix of one row."""
+    arguments = Arguments(asked.span, "reshape", asked.span, {"a": node}, {}, {})
+    found = Operate(node.span, FormRow("reshape", (), (), asked.span), arguments)
+    found.meaning = _regrouped(Asked(arguments, asked.need), node, [1, -1], False)
+    found.rank = 2
+    return found
 
 
 def column_stack(asked: Asked) -> Layout:

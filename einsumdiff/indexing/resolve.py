@@ -19,7 +19,14 @@ from einsumdiff.errors import (
     SyntaxFault,
     Unsupported,
 )
-from einsumdiff.indexing.calls import array_parameters, bind, option_text, parameters, unknown_function
+from einsumdiff.indexing.calls import (
+    array_parameters,
+    bind,
+    check_module,
+    option_text,
+    parameters,
+    unknown_function,
+)
 from einsumdiff.indexing.expression import (
     Access,
     Affine,
@@ -41,7 +48,16 @@ from einsumdiff.indexing.expression import (
     Sum,
 )
 from einsumdiff.language import tree
-from einsumdiff.language.rows import Definition, Form, Function, NamedNumber, Operation, gives, option
+from einsumdiff.language.rows import (
+    Definition,
+    Form,
+    Function,
+    NamedNumber,
+    Operation,
+    Parameter,
+    gives,
+    option,
+)
 from einsumdiff.language.table import load_table
 from einsumdiff.sizes import AnySize, as_fraction
 
@@ -191,9 +207,16 @@ class Reader:
     ) -> Node:
         """A row with its arguments, which are read as scalar entries if `inner`."""
         assert not isinstance(row, NamedNumber)
+        check_module(node)
         bound = bind(row, node)
         if isinstance(row, Function) or (isinstance(row, Definition) and row.cases[0].axes is None):
-            given = [value for value in bound.values() if not isinstance(value, list)]
+            given = [
+                _default(p)
+                if isinstance(value, tree.Constant) and value.value is None and p.default
+                else value
+                for p, value in zip(parameters(row), bound.values(), strict=True)
+                if not isinstance(value, list)
+            ]
             return Call(node.span, row, tuple(self._argument(value, inner, node) for value in given))
         arguments = Arguments(node.span, node.function, node.name_span, {}, {}, {})
         arguments.prefix = node.prefix
@@ -460,6 +483,11 @@ class Reader:
         return self._application(
             tree.Apply(row.name, (node.base,), (), node.span, node.span), row, False, indexed
         )
+
+
+def _default(parameter: Parameter) -> tree.Tree:
+    assert parameter.default is not None
+    return parameter.default
 
 
 def several(node: tree.Tree) -> tuple[str, ...]:

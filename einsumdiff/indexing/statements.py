@@ -142,7 +142,7 @@ class Statements:
             shape, source = given_shape(name, given)
             if name in self._declared:
                 old, place, span = self._declared[name]
-                if old != shape:
+                if len(old) != len(shape) or any(_clash(a, b) for a, b in zip(old, shape, strict=True)):
                     raise ShapeFault(
                         f"{name} is {in_words(old)}, {place}, and {in_words(shape)}, {source}",
                         span,
@@ -237,6 +237,8 @@ class Statements:
             for target, name in zip(statement.targets, gives, strict=True):
                 self._assign(tree.Assign((target,), replace(value, function=name), statement.span))
             return
+        if isinstance(value, tree.Apply) and value.function not in load_table():
+            raise unknown_function(value)
         function = value.function if isinstance(value, tree.Apply) else value.span.source
         raise Unsupported(
             f"{function} does not give {len(statement.targets)} values", value.span, "assign one name"
@@ -394,6 +396,11 @@ class Statements:
 
     def scalar(self, node: Node) -> None:
         self._line.scalars.append(node)
+
+
+def _clash(declared: AnySize, given: AnySize) -> bool:
+    """Whether a size cannot be both; a number given for a declared name is one of its values."""
+    return declared != given and isinstance(given, int) <= isinstance(declared, int)
 
 
 def _is_delta(base: tree.Tree) -> bool:
