@@ -211,7 +211,9 @@ def cross(asked: Asked) -> Layout:
                 raise ShapeFault(
                     f"{node.span.source} is {solver.show(one)}: cross is of vectors of 3",
                     asked.span,
-                    f"declare its size along axis {k} as 3",
+                    "declare its last size as 3"
+                    if k == len(one) - 1
+                    else f"declare its size as 3 along axis {k}",
                 )
         rest = [(*one[:k], *one[k + 1 :]) for one, k in zip(shapes, places, strict=True)]
         lead = _leading(asked, rest, solver)
