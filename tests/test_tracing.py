@@ -609,7 +609,7 @@ FAULTS = {
     attribute: (NameFault, "x.real", ".T .mT"),
     misfit: (ShapeFault, "x + y", ""),
     axis: (RankFault, "np.sum(A, axis=2)", ""),
-    argument: (NameFault, "A > 0", "x, axis=None, keepdims=False"),
+    argument: (NameFault, "np.sum(A, where=A > 0)", "x, axis=None, keepdims=False"),
     twin: (Unsupported, "np.linalg.outer(T, T)", "np.outer"),
     texts: (EinsumDiffError, 'x + "a"', ""),
 }

@@ -211,10 +211,8 @@ class Reader:
         bound = bind(row, node)
         if isinstance(row, Function) or (isinstance(row, Definition) and row.cases[0].axes is None):
             given = [
-                _default(p)
-                if isinstance(value, tree.Constant) and value.value is None and p.default
-                else value
-                for p, value in zip(parameters(row), bound.values(), strict=True)
+                _or_default(value, parameter)
+                for parameter, value in zip(parameters(row), bound.values(), strict=True)
                 if not isinstance(value, list)
             ]
             return Call(node.span, row, tuple(self._argument(value, inner, node) for value in given))
@@ -485,9 +483,10 @@ class Reader:
         )
 
 
-def _default(parameter: Parameter) -> tree.Tree:
-    assert parameter.default is not None
-    return parameter.default
+def _or_default(value: tree.Tree, parameter: Parameter) -> tree.Tree:
+    """None stands for the default, as in clip(x, None, 1)."""
+    absent = isinstance(value, tree.Constant) and value.value is None
+    return parameter.default if absent and parameter.default is not None else value
 
 
 def several(node: tree.Tree) -> tuple[str, ...]:
