@@ -20,7 +20,7 @@ from einsumdiff.indexing.expression import (
     SizeName,
     Variable,
 )
-from einsumdiff.indexing.resolve import ELLIPSIS, Reader, several
+from einsumdiff.indexing.resolve import ELLIPSIS, Reader, part_of, parted, several
 from einsumdiff.indexing.shapes import check_given, declared_size, given_shape
 from einsumdiff.indexing.shapes import declared as in_words
 from einsumdiff.language import tree
@@ -236,6 +236,11 @@ class Statements:
         if isinstance(value, tree.Apply) and len(gives) == len(statement.targets):
             for target, name in zip(statement.targets, gives, strict=True):
                 self._assign(tree.Assign((target,), replace(value, function=name), statement.span))
+            return
+        if isinstance(value, tree.Apply) and parted(value):
+            for k, target in enumerate(statement.targets):
+                one = part_of(value, k, len(statement.targets))
+                self._assign(tree.Assign((target,), one, statement.span))
             return
         function = value.function if isinstance(value, tree.Apply) else value.span.source
         raise Unsupported(

@@ -167,9 +167,19 @@ class Accesses:
 
     def __init__(self) -> None:
         self._found: list[tuple[Form, AnySize]] = []
+        self._inner: set[Label] = set()  # in what stands in place, which may shift them
+
+    def within(self, forms: Sequence[Form]) -> None:
+        self._inner.update(label for form in forms for label in form.labels)
 
     def add(self, forms: Sequence[Form], shape: Sequence[AnySize]) -> None:
         self._found += zip(forms, shape, strict=True)
+
+    def plain(self) -> set[Label]:
+        """The labels that have a plain access over the whole of an axis."""
+        return {
+            form.label for form, size in self._found if form.label is not None and form.label.size == size
+        }
 
     def own(self, label: Label) -> bool:
         """Whether plain accesses give the letter the range that it has."""
@@ -184,11 +194,11 @@ class Accesses:
         if not shifted:
             if plain and all(size == label.size for size in plain):
                 return None
-            if not plain:
+            if not plain and label not in self._inner:
                 return label.size, bare(label)
         elif plain and all(size == label.size for size in plain):
             return None
-        elif not plain and not alone:
+        elif not plain and not alone and label not in self._inner:
             return label.size, bare(label)
         else:
             bounds = [*plain, *(_room(f, s) for f, s in alone)]
