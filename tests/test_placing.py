@@ -13,7 +13,7 @@ LETTERS = {2: "a", 3: "b", 5: "c", 7: "d"}
 NAMES = """
 concatenate stack hstack vstack dstack column_stack append block split array_split hsplit vsplit
 tile repeat pad roll flip fliplr flipud rot90 reshape ravel outer vdot atleast_1d atleast_2d
-full_like copy real conj float64 array sin"""
+full_like copy conj float64 array sin"""
 SPACE = {name: getattr(np, name) for name in NAMES.split()} | {"vec": lambda A: A.T.ravel()}
 
 EXPRESSIONS = [
@@ -31,6 +31,9 @@ EXPRESSIONS = [
     ("vstack((x, x**2))", "x"),
     ("vstack((A, B))", "A"),
     ("column_stack((x, x**3))", "x"),
+    ("column_stack((B, z, z*z))", "z"),
+    ("vstack((x, A, B, 2*x))", "x"),
+    ("vstack((x, A))", "A"),
     ("array([s, t, s*t, 2])", "s"),
     ("array([[s, -t], [t, s]])", "t"),
     ("x*[1.0, -2.0, 3.0]", "x"),
@@ -112,7 +115,7 @@ EXPRESSIONS = [
     ("atleast_2d(x)", "x"),
     ("atleast_2d(T)", "T"),
     ("full_like(A, s)", "s"),
-    ("copy(x) + real(x)*conj(x) - float64(x)", "x"),
+    ("copy(x)*conj(x) - float64(x)", "x"),
     ("A.copy()*A.conj()", "A"),
 ]
 
@@ -170,7 +173,7 @@ def test_regrouping_builds_no_matrix_of_zeros_and_ones():
         ("x: (n,); z: (k,); y = roll(x, z.shape[0])", "a shift by k may be more than the size n"),
         ("x: (3,); rot90(x)", "has 1 axis, and axes is 1"),
         ("median(x)", "median is not known yet"),
-        ("sort(x)", "pass k = np.argsort(x), and gather them: x[k]"),
+        ("sort(x)", "find the places outside, k = np.argsort(x), and gather them: x[k]"),
     ],
 )
 def test_what_does_not_fit_is_refused(text, message):

@@ -100,5 +100,5 @@ def option_text(row: Form) -> str:
     """What to do instead of a function that is planned."""
     instead, outside = option(row, "use"), option(row, "outside")
     if outside:
-        return f"its places are found outside: pass k = np.{outside}(x), and gather them: x[k]"
+        return f"find the places outside, k = np.{outside}(x), and gather them: x[k]"
     return f"use {instead}, or index notation" if instead else "say it in index notation: Z[i,j] = ..."

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from einsumdiff.errors import RankFault, ShapeFault, Unsupported, ValueFault
 from einsumdiff.indexing.asked import Asked
-from einsumdiff.indexing.expression import Layout, Node, Solver
+from einsumdiff.indexing.expression import Arguments, Layout, Node, Operate, Solver
 from einsumdiff.indexing.placing import Part, Placing, form_of, forms_of, placed, same
 from einsumdiff.indexing.regrouping import flat
 from einsumdiff.indexing.shapes import Shape
+from einsumdiff.language.rows import Form as FormRow
 from einsumdiff.nodes import Label, constant_form
 from einsumdiff.program import Builder, Value
 from einsumdiff.sizes import AnySize, nonnegative, quotient
@@ -113,16 +114,41 @@ def hstack(asked: Asked) -> Layout:
 
 
 def vstack(asked: Asked) -> Layout:
+    """Joined along the first axis; a vector is a row."""
     nodes = asked.arrays("arrays")
-    rank = asked.one_rank(nodes)
+    rank = max((node.rank for node in nodes), default=0)
     if rank == 0:
         raise RankFault("vstack of numbers", asked.span, "write array([[a], [b]])")
-    return _stacked(asked, nodes, 0) if rank == 1 else _joined(asked, nodes, 0)
+    if rank == 1:
+        asked.one_rank(nodes)
+        return _stacked(asked, nodes, 0)
+    return _joined(asked, [_lifted(asked, node, 0) if node.rank == 1 else node for node in nodes], 0)
 
 
 def column_stack(asked: Asked) -> Layout:
+    """Joined along the second axis; a vector is a column."""
     nodes = asked.arrays("arrays")
-    return _stacked(asked, nodes, 1) if asked.one_rank(nodes) == 1 else _joined(asked, nodes, 1)
+    if max((node.rank for node in nodes), default=0) < 2:
+        asked.one_rank(nodes)
+        return _stacked(asked, nodes, 1)
+    return _joined(asked, [_lifted(asked, node, 1) if node.rank == 1 else node for node in nodes], 1)
+
+
+def _lifted(asked: Asked, node: Node, axis: int) -> Node:
+    """The vector with a new axis there."""
+
+    def shape(shapes: list[Shape], solver: Solver) -> Shape:
+        return (1, *shapes[0]) if axis == 0 else (*shapes[0], 1)
+
+    def value(values: list[Value], result: Shape, builder: Builder, solver: Solver) -> Value:
+        (x,) = values
+        return Value((Label(1), *x.axes) if axis == 0 else (*x.axes, Label(1)), x.products)
+
+    arguments = Arguments(node.span, node.span.source, node.span, {"x": node}, {}, {})
+    found = Operate(node.span, FormRow("expand_dims", (), (), node.span), arguments)
+    found.meaning = Placing(node.span, {"x": node}, 2, shape, value)
+    found.rank = 2
+    return found
 
 
 def dstack(asked: Asked) -> Layout:
