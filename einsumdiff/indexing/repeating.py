@@ -138,9 +138,10 @@ def _bordered(x: Value, axis: int, width: Width, mode: str, builder: Builder, sp
     size, (before, after) = old.size, width
     if before == after == 0:
         return x
-    most = {"edge": None, "reflect": size - 1, "symmetric": size, "wrap": size}[mode]
+    most = {"reflect": size - 1, "symmetric": size, "wrap": size}.get(mode)
     for count in width:
-        if most is not None and not nonnegative(most - count):
+        enough = nonnegative(size - 1) if most is None else nonnegative(most - count)
+        if not enough:
             raise ShapeFault(
                 f"a border of {count} may be wider than mode {mode!r} has entries for: the size is {size}",
                 span,

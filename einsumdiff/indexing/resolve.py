@@ -364,6 +364,8 @@ class Reader:
                 return isinstance(value, int)
             case tree.Binary(op="+" | "-" | "*", left=left, right=right):
                 return self._is_item(left) and self._is_item(right)
+            case tree.Binary(op="//", left=left, right=tree.Number(value=int())):
+                return self._is_item(left)
             case tree.Unary(op="+" | "-", operand=operand):
                 return self._is_item(operand)
             case _:
@@ -419,6 +421,11 @@ class Reader:
             case tree.Binary(op="+" | "-" as op, left=left, right=right):
                 first = self._affine(left, factor, terms)
                 return first + self._affine(right, factor if op == "+" else -factor, terms)
+            case tree.Binary(op="//", left=left, right=tree.Number(value=int() as divisor)) if divisor > 0:
+                sized: dict[Index, AnySize] = {}
+                whole = self._affine(left, 1, sized)
+                if not sized:
+                    return factor * (whole // divisor)
             case tree.Binary(op="*", left=left, right=right):
                 for one, other in ((left, right), (right, left)):
                     inner: dict[Index, AnySize] = {}

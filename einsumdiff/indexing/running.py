@@ -147,8 +147,12 @@ def gradient(asked: Asked) -> Layout:
     def value(values: list[Value], result: Shape, builder: Builder, solver: Solver) -> Value:
         x, h = values
         size = result[axis]
-        if isinstance(size, int) and size < 2:
-            raise ShapeFault("gradient needs two entries", asked.span, "an axis of size 2 or more")
+        if not nonnegative(size - 2):
+            raise ShapeFault(
+                f"gradient needs two entries, and the axis has size {size}",
+                asked.span,
+                "give its size as a number of 2 or more",
+            )
         inner, single = Label(size - 2), Label(1)
         ends = constant_form(0), constant_form(size - 1)
         near = constant_form(1), constant_form(size - 2)

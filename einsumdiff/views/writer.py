@@ -388,7 +388,12 @@ class Writer:
                 for label in bound:
                     env[label] = bare(self.letter(label, used))
                     letters.append(str(env[label].labels[0].name))
+                pinned = self.pinned
+                for guard in guards:
+                    if guard.op == ">=":
+                        self.pinned = self.pinned | set(guard.form.substitute(env).labels)
                 text = self._operand(entry, env, used)
+                self.pinned = pinned
                 over = f"[{','.join(letters)}]"
                 if op == "logsumexp":
                     return Text(f"log(sum{over}(exp({text.text})))")
