@@ -31,7 +31,8 @@ LAYERS = """
     indexing.gathering  indexing.placing  differentiate
     indexing.regrouping
     indexing.joining
-    indexing.slicing  indexing.repeating  indexing.running  indexing.linear  indexing.diagonals  indexing.norms
+    indexing.slicing  indexing.repeating  indexing.running
+    indexing.linear  indexing.diagonals  indexing.norms
     indexing.contractions
     indexing.structural
     indexing.ranks
