@@ -177,11 +177,11 @@ class _Lowering:
                 if solved is not None:
                     found[unknown[0]] = plan.Source(array, axis, less=solved[1], by=solved[0])
                     missing = True
-        for _, _, size in axes:
+        for array, _, size in axes:
             for name in names(size):
                 if name not in found:
                     raise Unsupported(
-                        f"the size {name} is the size of no axis by itself",
+                        f"the size {name} does not follow from {size}, the size of an axis of {array.name}",
                         hint=f"give an input an axis of size {name}",
                     )
         return found
