@@ -29,7 +29,10 @@ LAYERS = """
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
     indexing.gathering  indexing.placing  differentiate
-    indexing.slicing  indexing.running  indexing.linear  indexing.diagonals  indexing.norms
+    indexing.regrouping
+    indexing.joining
+    indexing.slicing  indexing.repeating  indexing.running
+    indexing.linear  indexing.diagonals  indexing.norms
     indexing.contractions
     indexing.structural
     indexing.ranks

@@ -157,7 +157,7 @@ its parameters are x, axis=None, keepdims=False"""),
 sort is not known yet
   sort(x, 0)
   ^^^^
-say it in index notation: Z[i,j] = ..."""),
+find the places outside, k = np.argsort(x), and gather them: x[k]"""),
     (IndexFault, "x[:3]", """\
 :3 may be out of bounds of an axis of size n
   x[:3]

@@ -516,7 +516,7 @@ def whole(x):
 
 
 def unknown(x):
-    return np.sum(np.median(x) * x)
+    return np.sum(np.unwrap(x) * x)
 
 
 def planned(x):
@@ -596,8 +596,8 @@ FAULTS = {
     convert: (Unsupported, "float(np.sum(x))", "np.sin(x) for math.sin(x)"),
     of_math: (Unsupported, "math.sin(x)", "np.sin(x) for math.sin(x)"),
     whole: (Unsupported, "range(x[0])", "shapes="),
-    unknown: (NameFault, "np.median(x)", "one row of the rule language"),
-    planned: (Unsupported, "np.sort(x)", "index notation"),
+    unknown: (NameFault, "np.unwrap(x)", "one row of the rule language"),
+    planned: (Unsupported, "np.sort(x)", "gather them: x[k]"),
     transform: (Unsupported, "np.fft.fft(x)", "functions that are known"),
     masked: (Unsupported, "x[x > 0]", "np.where(mask, x, 0)"),
     store: (Unsupported, "x[0]", "np.where, np.concatenate, np.stack"),
@@ -646,7 +646,7 @@ def test_columns_are_characters():
 
 def test_a_function_without_source():
     space = {"np": np}
-    exec("def f(x):\n    return np.sum(np.sin(x))\ndef g(x):\n    return np.median(x)", space)
+    exec("def f(x):\n    return np.sum(np.sin(x))\ndef g(x):\n    return np.unwrap(x)", space)
     assert derive(space["f"], "x") == derive("sum(sin(x))", "x")
     with pytest.raises(NameFault) as caught:
         derive(space["g"], "x")

@@ -20,11 +20,11 @@ def parameters(row: Function | Definition | Form | Operation) -> tuple[Parameter
 def array_parameters(row: Definition | Form | Operation) -> set[str]:
     """The names of the parameters that take arrays: those with brackets, and scalars of `def` rows."""
     static = {"axis", "keepdims"} if isinstance(row, Definition) else set()
-    listed = option(row, "arrays") if isinstance(row, Form) else None
+    listed = row.options[row.options.index("arrays") + 1 :] if "arrays" in row.options else ()
     return {
         p.name
         for p in parameters(row)
-        if p.pattern is not None or p.name == listed or (isinstance(row, Definition) and p.name not in static)
+        if p.pattern is not None or p.name in listed or (isinstance(row, Definition) and p.name not in static)
     }
 
 
@@ -118,5 +118,7 @@ def unknown_function(node: tree.Apply, array: bool = False) -> NameFault:
 
 def option_text(row: Form) -> str:
     """What to do instead of a function that is planned."""
-    instead = option(row, "use")
+    instead, outside = option(row, "use"), option(row, "outside")
+    if outside:
+        return f"find the places outside, k = np.{outside}(x), and gather them: x[k]"
     return f"use {instead}, or index notation" if instead else "say it in index notation: Z[i,j] = ..."

@@ -182,6 +182,8 @@ class Reader:
         row = table.get(own) if node.prefix and own in table else table.get(node.function)
         if row is None or isinstance(row, NamedNumber):
             raise unknown_function(node)
+        if node.function == "block":
+            return self.read(blocks(node), indexed)
         if several(node):
             names = ", ".join("abc"[: len(several(node))])
             raise Unsupported(
@@ -289,6 +291,10 @@ class Reader:
             raise Unsupported(
                 f"{base.function} gives {len(results)} values", node.span, f"take one: {base.span.source}[0]"
             )
+        if isinstance(base, tree.Apply) and parted(base) and len(node.items) == 1:
+            part = self.static(node.items[0])
+            if isinstance(part, int):
+                return self._apply(part_of(base, part), indexed)
         if isinstance(base, tree.Attribute) and base.name == "shape":
             return self._axis_size(node, base)
         if isinstance(base, tree.Name) and base.name == "delta" and self.names.letter(base) is not None:
@@ -379,6 +385,8 @@ class Reader:
                 return isinstance(value, int)
             case tree.Binary(op="+" | "-" | "*", left=left, right=right):
                 return self._is_item(left) and self._is_item(right)
+            case tree.Binary(op="//", left=left, right=tree.Number(value=int())):
+                return self._is_item(left)
             case tree.Unary(op="+" | "-", operand=operand):
                 return self._is_item(operand)
             case _:
@@ -434,6 +442,11 @@ class Reader:
             case tree.Binary(op="+" | "-" as op, left=left, right=right):
                 first = self._affine(left, factor, terms)
                 return first + self._affine(right, factor if op == "+" else -factor, terms)
+            case tree.Binary(op="//", left=left, right=tree.Number(value=int() as divisor)) if divisor > 0:
+                sized: dict[Index, AnySize] = {}
+                whole = self._affine(left, 1, sized)
+                if not sized:
+                    return factor * (whole // divisor)
             case tree.Binary(op="*", left=left, right=right):
                 for one, other in ((left, right), (right, left)):
                     inner: dict[Index, AnySize] = {}
@@ -493,6 +506,35 @@ def several(node: tree.Tree) -> tuple[str, ...]:
     """The functions that give the values of a call that has several: `slogdet`."""
     row = load_table().get(node.function) if isinstance(node, tree.Apply) else None
     return gives(row)
+
+
+def parted(node: tree.Tree) -> bool:
+    """Whether it is a call that gives as many arrays as its arguments say: `split(x, 3)`."""
+    row = load_table().get(node.function) if isinstance(node, tree.Apply) else None
+    return isinstance(row, Form) and "parts" in row.options
+
+
+def part_of(node: tree.Apply, part: int, parts: int | None = None) -> tree.Apply:
+    """The call for one of its arrays; `parts` is how many are assigned."""
+    said = [("part", tree.Number(part, node.span))]
+    if parts is not None:
+        said.append(("parts", tree.Number(parts, node.span)))
+    return replace(node, keywords=(*node.keywords, *said))
+
+
+def blocks(node: tree.Apply) -> tree.Tree:
+    """`block([[A, B], [C, D]])` as arrays joined along the last axis, and those along the one before."""
+
+    def joined(one: tree.Tree) -> tuple[tree.Tree, int]:
+        if not isinstance(one, tree.Sequence):
+            return one, 0
+        inner = [joined(item) for item in one.items]
+        depth = max((deep for _, deep in inner), default=0) + 1
+        axis = ("axis", tree.Number(-depth, one.span))
+        items = tree.Sequence(tuple(item for item, _ in inner), one.span)
+        return tree.Apply("concatenate", (items,), (axis,), node.span, node.name_span), depth
+
+    return joined(node.args[0])[0] if len(node.args) == 1 else node
 
 
 def additive(node: tree.Tree) -> list[tuple[tree.Tree, int]]:

@@ -20,7 +20,7 @@ from einsumdiff.indexing.expression import (
     SizeName,
     Variable,
 )
-from einsumdiff.indexing.resolve import ELLIPSIS, Reader, several
+from einsumdiff.indexing.resolve import ELLIPSIS, Reader, part_of, parted, several
 from einsumdiff.indexing.shapes import check_given, declared_size, given_shape
 from einsumdiff.indexing.shapes import declared as in_words
 from einsumdiff.language import tree
@@ -239,6 +239,11 @@ class Statements:
             return
         if isinstance(value, tree.Apply) and value.function not in load_table():
             raise unknown_function(value)
+        if isinstance(value, tree.Apply) and parted(value):
+            for k, target in enumerate(statement.targets):
+                one = part_of(value, k, len(statement.targets))
+                self._assign(tree.Assign((target,), one, statement.span))
+            return
         function = value.function if isinstance(value, tree.Apply) else value.span.source
         raise Unsupported(
             f"{function} does not give {len(statement.targets)} values", value.span, "assign one name"

@@ -10,7 +10,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from einsumdiff.errors import RankFault, Unsupported, ValueFault
-from einsumdiff.indexing import contractions, diagonals, gathering, linear, norms, placing, running, slicing
+from einsumdiff.indexing import (
+    contractions,
+    diagonals,
+    gathering,
+    joining,
+    linear,
+    norms,
+    placing,
+    regrouping,
+    repeating,
+    running,
+    slicing,
+)
 from einsumdiff.indexing.asked import Asked, filled, letters, product, shape_of
 from einsumdiff.indexing.expression import (
     Affine,
@@ -32,7 +44,19 @@ def of_form(node: Operate, need: Need) -> Meaning | Layout:
     """What a `form` row means."""
     assert isinstance(node.row, Form)
     name = node.row.name
-    modules = contractions, diagonals, gathering, linear, norms, placing, running, slicing
+    modules = (
+        contractions,
+        diagonals,
+        gathering,
+        joining,
+        linear,
+        norms,
+        placing,
+        regrouping,
+        repeating,
+        running,
+        slicing,
+    )
     places: list[dict[str, Any]] = [globals(), *map(vars, modules)]
     form: Callable[[Asked], Meaning | Layout] = next(place[name] for place in places if name in place)
     return form(Asked(node.arguments, need))
@@ -177,6 +201,14 @@ def zeros_like(asked: Asked) -> Meaning:
 
 def ones_like(asked: Asked) -> Meaning:
     return _like(asked, Number(asked.span, 1))
+
+
+def full_like(asked: Asked) -> Meaning:
+    node, value = asked.operand("x"), asked.operand("fill_value")
+    if value.rank:
+        raise RankFault("full_like repeats a number", value.span, "broadcast_to repeats an array")
+    sizes = [AxisSize(asked.span, node, axis) for axis in range(node.rank)]
+    return filled(sizes, Parameter(asked.span, "fill_value"), {"fill_value": value})
 
 
 def eye(asked: Asked) -> Meaning:

@@ -366,8 +366,12 @@ class _Writer(Views):
                 inner = self.emit(base, want)
                 return Text(f"{inner.within(ATOM)}.astype(np.intp)", inner.axes)
             case plan.Cast(base, _):
+                if _constant(base):  # of numbers alone, a float already
+                    return self.emit(base, want)
                 self.typed = True
                 inner = self.emit(base, want)
+                if not inner.axes:
+                    return Text(f"{self.dtype}.type({inner.text})", ())
                 return Text(f"{inner.within(ATOM)}.astype({self.dtype})", inner.axes)
 
     def _take(self, base: Text, label: Label, index: Expr) -> Text:
