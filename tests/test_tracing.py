@@ -563,7 +563,7 @@ def reduced(x):
 
 
 def attribute(x):
-    return np.sum(x.real)
+    return np.sum(x.flat)
 
 
 def misfit(x, A):
@@ -606,7 +606,7 @@ FAULTS = {
     listed: (Unsupported, "np.array([x[0], x[1] ** 2])", "np.stack"),
     of_scipy: (Unsupported, "special.logsumexp(x)", "SciPy"),
     reduced: (Unsupported, "np.add.reduce(x)", "np.sum"),
-    attribute: (NameFault, "x.real", ".T .mT"),
+    attribute: (NameFault, "x.flat", ".T .mT"),
     misfit: (ShapeFault, "x + y", ""),
     axis: (RankFault, "np.sum(A, axis=2)", ""),
     argument: (NameFault, "np.sum(A, where=A > 0)", "x, axis=None, keepdims=False"),
@@ -632,7 +632,7 @@ def test_what_cannot_be_followed_is_an_error_at_its_line(function):
 
 
 def test_hasattr_asks_without_an_error():
-    assert derive(lambda x: x if hasattr(x, "real") else np.sin(x), "x") == derive("sin(x)", "x")
+    assert derive(lambda x: x if hasattr(x, "todense") else np.sin(x), "x") == derive("sin(x)", "x")
 
 
 def test_columns_are_characters():

@@ -124,6 +124,29 @@ def moveaxis(asked: Asked) -> Meaning:
     return _moved(asked, order)
 
 
+def rollaxis(asked: Asked) -> Meaning:
+    """The axis is moved to stand before the one that is at `start`."""
+    node = asked.operand("x")
+    axis = asked.axis(asked.static("axis"), node, "axis")
+    start = asked.static("start")
+    rank = max(node.rank, axis + 1)
+    if not isinstance(start, int) or isinstance(start, bool) or not -rank <= start <= rank:
+        raise ValueFault(f"start is a whole number up to {rank}", asked.span_of("start"), "start=0")
+    start += rank * (start < 0)
+    order = [k for k in range(rank) if k != axis]
+    order.insert(start - (axis < start), axis)
+    return _moved(asked, order)
+
+
+def atleast_3d(asked: Asked) -> Meaning:
+    """A vector stands in the middle, a matrix in front."""
+    node = asked.operand("x")
+    own = letters(node.rank)
+    new = [Index("1") for _ in range(3 - node.rank)]
+    axes = [*new[1:], *own, *new[:1]]
+    return product(asked.span, [("x", node, own)], axes, dict.fromkeys(new, 1))
+
+
 def expand_dims(asked: Asked) -> Meaning:
     node = asked.operand("x")
     axes = asked.whole(asked.static("axis"), "axis")
