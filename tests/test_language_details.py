@@ -150,7 +150,7 @@ def test_an_array_for_which_a_size_is_no_whole_number_is_refused(declaration, si
 @pytest.mark.parametrize("declaration", ["x: (n*n,)", "x: (n + m,)"])
 def test_a_size_that_cannot_be_solved_for_is_refused(declaration):
     d = derive(f"{declaration}\ny = sum(x**2)/n", wrt="x")
-    with pytest.raises(EinsumDiffError, match="is the size of no axis by itself"):
+    with pytest.raises(EinsumDiffError, match="does not follow"):
         d(np.ones(4))
 
 
