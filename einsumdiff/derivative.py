@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from einsumdiff.differentiate import Jacobian, differentiate, further
-from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
+from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported, ValueFault, nearest
 from einsumdiff.function import Compiled, Reader
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.language import tree
 from einsumdiff.meaning import same
 from einsumdiff.nodes import Array, Input
-from einsumdiff.program import Builder, Program
+from einsumdiff.packing import Packing
+from einsumdiff.program import Program
 from einsumdiff.request import Request, request, wrt_names
 from einsumdiff.sizes import names as size_names
 from einsumdiff.structure import Structure, structure
@@ -23,26 +24,33 @@ if TYPE_CHECKING:
 
 
 def derive(
-    program: str | Derivative | Derivatives,
+    program: str | Derivative | Derivatives | Callable[..., Any],
     wrt: str | Sequence[str],
     *,
     order: int = 1,
     shapes: Mapping[str, object] | None = None,
-    output: str | None = None,
+    output: str | int | None = None,
     batch: str | None = None,
     notation: str = "numpy",
     mode: str = "auto",
+    ties: str = "split",
 ) -> Any:
     """The derivative of a program, or of a derivative.
 
     Parameters
     ----------
-    program : text in NumPy or index notation, or a `Derivative` to go on from.
-    wrt : the name of an input or of a definition, or several.
+    program : text in NumPy or index notation, a Python function written with NumPy, or a `Derivative` to
+        go on from.
+    wrt : the name of an input or of a definition, or several; for a function a parameter, or the path of
+        an array in one: `"m.W"`, and `"m"` for all arrays in it.
     order : 2 is the Hessian, and so on.
     shapes : sizes for names: `{"W": ("m", "n"), "b": "n", "X": array}`.
-    output : the name whose derivative it is, if that is not the last statement.
+    output : the name whose derivative it is, if that is not the last statement; for a function that returns
+        several values, which one: a key of its dictionary or a place in its tuple.
     mode : `auto`, `forward` or `reverse`.
+    notation : `numpy`, or `matrix` for the spelling of MATLAB, Julia and matrixcalculus.org.
+    ties : where the largest (or least) is there twice, max, min, maximum, minimum, fmax, fmin and clip
+        give each an equal part (`split`), all to the `first`, or nothing to any (`zero`).
 
     Returns
     -------
@@ -61,33 +69,63 @@ def derive(
     dy/dW[i,j] = X[i,j]
     >>> d(W=[[0.0, 0.0]], X=[[1.0, 2.0]], b=[3.0, 4.0]).tolist()
     [[1.0, 2.0]]
+
+    A function is called once, with arrays that record what is done to them:
+
+    >>> import numpy as np
+    >>> d = derive(lambda m, x: np.sum(m["W"] @ x + m["b"]), "m", shapes={"m": {"W": "a b", "b": "a"}})
+    >>> {name: slope.tolist() for name, slope in d({"W": [[0.0, 0.0]], "b": [1.0]}, [2.0, 3.0]).items()}
+    {'W': [[2.0, 3.0]], 'b': [1.0]}
     """
     if batch is not None:
         raise Unsupported(
             "batch= is not there yet", None, "derive without it and take the diagonal of the result"
         )
-    if notation == "matrix":
-        raise Unsupported(
-            'notation="matrix" is not there yet', None, "write NumPy: @ for the matrix product, .T for '"
-        )
-    if notation != "numpy":
-        raise ValueFault(f"there is no notation {notation!r}", None, 'write notation="numpy"')
     if isinstance(program, Derivatives):
         names = ", ".join(repr(key) for key in program)
         raise Unsupported("this is several derivatives", None, f"go on from one of them: {names}")
     if isinstance(program, Derivative):
-        if shapes is not None or output is not None:
-            raise ValueFault("shapes= and output= belong to the program, not to a derivative of it")
+        if (shapes, output, notation, ties) != (None, None, "numpy", "split"):
+            names = "shapes=, output=, notation= and ties="
+            raise ValueFault(f"{names} belong to the program, not to a derivative of it")
+        packing = program.asked.packing if program.asked is not None else None
+        if packing is not None:
+            wrt = packing.plain(wrt)
         return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
-    return _derive(request(program, wrt, order, shapes, output, mode))
+    if callable(program):
+        if notation != "numpy":
+            raise ValueFault("a Python function is written with NumPy", None, "leave notation= out")
+        return _derive_function(program, wrt, order, shapes, output, mode, ties)
+    return _derive(request(program, wrt, order, shapes, output, mode, notation, ties))
+
+
+def _derive_function(
+    function: Callable[..., Any],
+    wrt: str | Sequence[str],
+    order: int,
+    shapes: Mapping[str, object] | None,
+    output: str | int | None,
+    mode: str,
+    ties: str,
+) -> Any:
+    """The derivative of a Python function: of the text that says the same."""
+    from einsumdiff.tracing.trace import trace
+
+    traced = trace(function, wrt, shapes, output)
+    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode, ties=ties)
+    try:
+        return _derive(replace(asked, packing=traced.packing))
+    except EinsumDiffError as error:
+        raise traced.at_source(error) from None
 
 
 def _derive(asked: Request) -> Any:
     """The derivative that was asked for, from the text on."""
     from einsumdiff.indexing.index import build
+    from einsumdiff.language.matrix import parse_matrix
     from einsumdiff.language.parse import parse
 
-    statements = parse(asked.text)
+    statements = parse_matrix(asked.text, asked.shapes) if asked.notation == "matrix" else parse(asked.text)
     names = tuple(dict.fromkeys(name for step in asked.steps for name in step.wrt))
     program = build(
         statements,
@@ -95,8 +133,11 @@ def _derive(asked: Request) -> Any:
         shapes=asked.shapes,
         output=asked.output,
         wrt=names,
+        ties=asked.ties,
     )
     program = _with_declared(program, statements, names)
+    if asked.packing is not None:
+        program = _in_order(program, asked.packing)
     jacobians: list[Jacobian] = []
     for k, step in enumerate(asked.steps):
         wrt = [_array(program, name) for name in step.wrt]
@@ -125,6 +166,12 @@ def _with_declared(program: Program, statements: Sequence[tree.Statement], names
                 arrays={**program.arrays, array.name: array},
             )
     return program
+
+
+def _in_order(program: Program, packing: Packing) -> Program:
+    """The program with its inputs in the order of the function's parameters."""
+    order = {name: k for k, name in enumerate(packing.inputs.values())}
+    return replace(program, inputs=tuple(sorted(program.inputs, key=lambda one: order[one.name])))
 
 
 def _array(program: Program, name: str) -> Array:
@@ -218,6 +265,8 @@ class Derivative(Compiled):
         """
         from einsumdiff.check import check
 
+        if self.asked is not None and self.asked.packing is not None:
+            arrays = self.asked.packing.flat((), arrays, self.inputs)
         if self.asked is None:
             raise Unsupported(
                 "a derivative that was read from text has no value to check it with",
@@ -231,9 +280,7 @@ class Derivative(Compiled):
         arrays = [self._program.arrays.get(name) for name in names]
         if asked is not None and not all(isinstance(array, Input) for array in arrays):
             return _derive(asked)
-        builder = self._program.builder
-        fresh = Builder(dict(builder.known), set(builder.taken), builder.rewrite, dict(builder.constants))
-        program = replace(self._program, builder=fresh)
+        program = replace(self._program, builder=self._program.builder.copy())
         wrt = [_array(program, name) for name in names]
         jacobians = [self._jacobian]
         for _ in range(order):
@@ -330,6 +377,8 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
     def __getitem__(self, key: str | tuple[str, ...]) -> Derivative:
         if isinstance(key, tuple) and len(key) == 1:
             key = key[0]
+        if self.asked is not None and self.asked.packing is not None and isinstance(key, str):
+            key = self.asked.packing.inputs.get(key, key)
         try:
             return self._found[key]
         except KeyError:
@@ -341,12 +390,15 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
     def __len__(self) -> int:
         return len(self._found)
 
-    def __call__(self, /, *args: object, **kwargs: object) -> dict[Any, np.ndarray[Any, Any]]:
-        """All derivatives at these arrays, by the keys of the mapping."""
+    def __call__(self, /, *args: object, **kwargs: object) -> Any:
+        """All derivatives at these arrays, by the keys of the mapping.
+
+        Where the wrt was an argument of a Python function that holds arrays, they come back as one.
+        """
         import numpy as np
 
         results: dict[Any, Any] = self._call(False, args, kwargs)
-        return {key: np.asarray(one) for key, one in results.items()}
+        return self._packed({key: np.asarray(one) for key, one in results.items()}, args, kwargs)
 
     def check(self, /, **arrays: object) -> float:
         """The largest of the errors of all, see `Derivative.check`."""

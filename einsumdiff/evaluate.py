@@ -35,6 +35,7 @@ from einsumdiff.nodes import (
 from einsumdiff.program import live
 from einsumdiff.sizes import AnySize
 from einsumdiff.sizes import evaluate as size_of
+from einsumdiff.targets.numpy_helpers import HELPERS
 
 Places = dict[Label, int]
 Arrays = Mapping[Array, Any]
@@ -207,6 +208,8 @@ class _Oracle:
         assert isinstance(row, Operation)
         names = tuple(parameter.name for parameter in row.parameters)
         space = _modules(row.spelling.scipy)
+        if row.spelling.text.startswith("_"):
+            exec(HELPERS[row.spelling.text.split("(")[0]], space)
         for name, entry in zip(names, body.operands, strict=False):
             space[name] = self.np.asarray(self.values[entry.array])
         arguments = tuple(space_name for space_name in names[: len(body.operands)])
@@ -224,9 +227,9 @@ def _modules(scipy: bool) -> dict[str, Any]:
 
     space: dict[str, Any] = {"np": np}
     if scipy:
-        from scipy import special
+        from scipy import linalg, special
 
-        space["special"] = special
+        space["special"], space["linalg"] = special, linalg
     return space
 
 

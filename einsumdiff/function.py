@@ -137,7 +137,17 @@ class Compiled:
 
     def _call(self, value: bool, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         function, checks = self._loaded(value)
+        packing = self.asked.packing if self.asked is not None else None
+        if packing is not None:
+            args, kwargs = (), packing.flat(args, kwargs, self.inputs)
         return checks.call(function, args, kwargs)
+
+    def _packed(self, found: dict[Any, Any], args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
+        """Results by name, in the shape of the arguments of the function that they belong to."""
+        packing = self.asked.packing if self.asked is not None else None
+        if packing is None or not packing.wrt or any(isinstance(name, tuple) for name in found):
+            return found
+        return packing.packed(found, args, kwargs)
 
 
 def _numpy_only(target: str, form: str) -> None:

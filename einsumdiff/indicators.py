@@ -35,14 +35,14 @@ class Guarded(Copier):
     """Copies a program with conditions on indices as guards."""
 
     def _define(self, definition: Definition) -> Copied:
-        if isinstance(definition.body, Reduce) and definition.body.op == "prod":
-            body: Reduce = definition.body
+        body = definition.body
+        while isinstance(body, Reduce) and body.op == "prod":
             rewritten = _guarded_product(body)
-            while rewritten is not None:  # a condition may stand within another
-                nested = len(rewritten.guards) > len(body.guards)
-                body, rewritten = rewritten, _guarded_product(rewritten) if nested else None
-            if body is not definition.body:
-                return super()._define(Definition(definition.name, definition.shape, body, definition.named))
+            if rewritten is None:
+                break
+            body = rewritten
+        if body is not definition.body:
+            definition = Definition(definition.name, definition.shape, body, definition.named)
         return super()._define(definition)
 
     def body(self, body: Body) -> Body:
@@ -55,9 +55,9 @@ class Guarded(Copier):
         factors: list[Factor] = []
         changed = False
         for f in term.product.factors:
-            form = _equality(f.array, f.forms) if isinstance(f, Mask) else None
-            if form is not None and isinstance(f, Mask):
-                factors.append(Guard(form, "==" if f.holds else "!="))
+            guard = _guard(f, f.forms) if isinstance(f, Mask) else None
+            if guard is not None:
+                factors.append(guard)
                 changed = True
             else:
                 factors.append(f)
@@ -107,31 +107,59 @@ def _guarded_product(body: Reduce) -> Reduce | None:
             for f in term.product.factors
             if isinstance(f, Mask)
         ]
-        if any(mask.holds for mask in masks):
-            if rest or term.product.coefficient != 1:
-                return None
+        if not rest and term.product.coefficient == 1 and masks:
             ones.append(masks)
         else:
             kept.append(Term(term.axes, Product(term.product.coefficient, rest, term.product.bound)))
             if conditions and set(conditions) != set(masks):
                 return None
             conditions = dict.fromkeys(masks)
-    # The first condition holds; or it does not and the second one does; and so on.
-    if not kept or sorted(map(len, ones)) != list(range(1, len(conditions) + 1)):
+    # The first condition fails; or it holds and the second one fails; and so on.
+    if not kept or not conditions or sorted(map(len, ones)) != list(range(1, len(conditions) + 1)):
         return None
-    if any(sum(m.holds for m in masks) != 1 or not _among(masks, conditions) for masks in ones):
+    if any(sum(m not in conditions for m in masks) != 1 or not _among(masks, conditions) for masks in ones):
         return None
     guards = list(body.guards)
     for mask in conditions:
-        form = _equality(mask.array, [f.substitute(access) for f in mask.forms])
-        if form is None:
+        guard = _guard(mask, [f.substitute(access) for f in mask.forms])
+        if guard is None:
             return None
-        guards.append(Guard(form, "!="))
+        guards.append(guard)
     return Reduce(body.op, body.axes, body.bound, _entry(kept, access, axes), tuple(guards))
 
 
+def _guard(mask: Mask, forms: Sequence[Form]) -> Guard | None:
+    """The condition of a mask, if it is one on indices."""
+    form = _equality(mask.array, forms)
+    if form is not None:
+        return Guard(form, "==" if mask.holds else "!=")
+    form = _order(mask.array, forms)
+    if form is not None:
+        return Guard(form if mask.holds else form.times(-1).plus(-1), ">=")
+    return None
+
+
+def _order(array: object, forms: Sequence[Form]) -> Form | None:
+    """The form that is 0 or more where a definition that is just this indicator is 1."""
+    if not isinstance(array, Definition) or not isinstance(array.body, Sum) or len(array.body.terms) != 1:
+        return None
+    axes, one = array.body.terms[0]
+    labels = [axis.label for axis in axes]
+    if None in labels or len(set(labels)) < len(labels) or one.coefficient != 1 or len(one.factors) != 1:
+        return None
+    (only,) = one.factors
+    if not isinstance(only, Guard) or only.op != ">=" or one.bound:
+        return None
+    return only.form.substitute({axis.labels[0]: form for axis, form in zip(axes, forms, strict=True)})
+
+
 def _among(masks: Sequence[Mask], conditions: Container[Mask]) -> bool:
-    return all(Mask(mask.array, mask.forms, False) in conditions for mask in masks)
+    """Whether each is one of the conditions, or its opposite."""
+    return all(
+        Mask(mask.array, mask.forms, holds) in conditions or mask in conditions
+        for mask in masks
+        for holds in (not mask.holds,)
+    )
 
 
 def _entry(terms: Sequence[Term], access: dict[Label, Form], axes: Sequence[Label]) -> Entry:

@@ -7,7 +7,7 @@ once and is small stands in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -21,7 +21,6 @@ from einsumdiff.nodes import (
     Definition,
     Entry,
     Form,
-    Input,
     Label,
     Mask,
     OneHot,
@@ -36,7 +35,7 @@ from einsumdiff.nodes import (
     substitute_factor,
 )
 from einsumdiff.plan import Expr, Plan
-from einsumdiff.products import Products
+from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
 from einsumdiff.terms import injective, known_labels
@@ -49,7 +48,7 @@ MOST_ADDED = 50
 """A sum of more summands is written in several statements."""
 
 
-MODULES = ("np", "special")
+MODULES = ("np", "special", "linalg")
 """What generated source imports."""
 
 SMALL = 5
@@ -149,7 +148,6 @@ class _Lowering:
             tuple(self.statements),
             tuple(returns),
             sources,
-            self._solved(sources),
             indices=indices,
         )
 
@@ -163,40 +161,29 @@ class _Lowering:
         self.taken.add(name)
         return name
 
-    def _sources(self) -> dict[str, tuple[Input, int]]:
-        found: dict[str, tuple[Input, int]] = {}
-        for array in self.program.inputs:
-            for axis, size in enumerate(array.shape):
-                if isinstance(size, Size) and size == symbol(next(names(size))):
-                    found.setdefault(str(size), (array, axis))
-        return found
-
-    def _solved(self, sources: Mapping[str, tuple[Input, int]]) -> dict[str, plan.Solved]:
-        """The sizes that follow from an axis of which they are part: `n` from x: (n - 1,)."""
-        found: dict[str, plan.Solved] = {}
-        waiting = [
-            (array, axis, size)
-            for array in self.program.inputs
-            for axis, size in enumerate(array.shape)
-            if any(name not in sources for name in names(size))
-        ]
-        while waiting:
-            left = []
-            for array, axis, size in waiting:
-                unknown = [name for name in names(size) if name not in sources and name not in found]
-                parts = linear(size, unknown[0]) if len(unknown) == 1 else None
-                if parts is not None:
-                    found[unknown[0]] = plan.Solved(array, axis, *parts)
-                elif unknown:
-                    left.append((array, axis, size))
-            if len(left) == len(waiting):
-                array, _, size = left[0]
-                name = next(n for n in names(size) if n not in sources and n not in found)
-                raise Unsupported(
-                    f"the size {name} does not follow from {size}, the size of an axis of {array.name}",
-                    hint=f"give an input an axis of size {name}",
-                )
-            waiting = left
+    def _sources(self) -> dict[str, plan.Source]:
+        """Where each size name is read: an axis of that size, else one whose size is linear in it."""
+        found: dict[str, plan.Source] = {}
+        axes = [(one, axis, size) for one in self.program.inputs for axis, size in enumerate(one.shape)]
+        for array, axis, size in axes:
+            if isinstance(size, Size) and size == symbol(next(names(size))):
+                found.setdefault(str(size), plan.Source(array, axis))
+        missing = True
+        while missing:
+            missing = False
+            for array, axis, size in axes:
+                unknown = [name for name in names(size) if name not in found]
+                solved = linear(size, unknown[0]) if len(unknown) == 1 else None
+                if solved is not None:
+                    found[unknown[0]] = plan.Source(array, axis, less=solved[1], by=solved[0])
+                    missing = True
+        for array, _, size in axes:
+            for name in names(size):
+                if name not in found:
+                    raise Unsupported(
+                        f"the size {name} does not follow from {size}, the size of an axis of {array.name}",
+                        hint=f"give an input an axis of size {name}",
+                    )
         return found
 
     @staticmethod
@@ -297,6 +284,9 @@ class _Lowering:
                 if apart and sum(c for _, c in only.form.coefficients if isinstance(c, int)) == 0:
                     axes = tuple(other if n is label else n for n in base.axes)
                     return plan.Others(base, label, axes)
+            running = _running(body, label, base)
+            if running is not None:
+                return running
             conditions = tuple((self.products.condition(g), True) for g in body.guards)
             base = plan.Select(conditions, base, 1, plan.union([base, *(c for c, _ in conditions)]))
         return plan.Fold(body.op, base, tuple(n for n in base.axes if n not in body.bound))
@@ -358,15 +348,20 @@ class _Lowering:
                         term.product.bound,
                     ),
                 )
-                body = self._write_proved(name, inner, shape)
+                body = self._write_proved(name, inner, shape, _reads_within(term.product))
                 return [plan.Loop(variable, looped.size, tuple(body))]
             value = self.products.product(term.product)
             return [plan.Write(name, term.axes, shape, value, term.labels, False, False)]
         value = self.products.product(term.product)
         return [plan.Write(name, term.axes, shape, value, term.labels, first, True)]
 
-    def _write_proved(self, name: str, term: Term, shape: tuple[AnySize, ...]) -> list[plan.Statement]:
-        """Inside a loop: the forms were proved before the loop's label became a number."""
+    def _write_proved(
+        self, name: str, term: Term, shape: tuple[AnySize, ...], trusted: bool
+    ) -> list[plan.Statement]:
+        """Inside a loop: the forms were proved before the loop's label became a number.
+
+        `trusted`: those of the accesses too, and none of them needs its guard.
+        """
         if not injective(term.axes):
             looped = self._loop_label(term)
             if looped is not None:
@@ -375,8 +370,9 @@ class _Lowering:
                 factors = tuple(substitute_factor(f, fixed) for f in term.product.factors)
                 axes = tuple(form.substitute(fixed) for form in term.axes)
                 inner = Term(axes, Product(term.product.coefficient, factors, term.product.bound))
-                return [plan.Loop(variable, looped.size, tuple(self._write_proved(name, inner, shape)))]
-        value = self.products.product(term.product, trusted=True)
+                statements = self._write_proved(name, inner, shape, trusted)
+                return [plan.Loop(variable, looped.size, tuple(statements))]
+        value = self.products.product(term.product, trusted)
         return [plan.Write(name, term.axes, shape, value, term.labels, False, True)]
 
     def _loop_label(self, term: Term) -> Label | None:
@@ -407,6 +403,43 @@ class _Lowering:
         if known is None:
             known = self.weights[value] = 1 + sum(self._weight(part) for part in plan.parts(value))
         return known
+
+
+def _reads_within(one: Product) -> bool:
+    """Whether every access is proved to be in bounds, guards or not."""
+    return all(
+        form.within(size)
+        for f in one.factors
+        if isinstance(f, Entry | Mask)
+        for form, size in zip(f.forms, f.array.shape, strict=True)
+    )
+
+
+def _running(body: Reduce, label: Label, base: Expr) -> Expr | None:
+    """A product up to a place as a cumulative product; so one that leaves an entry out."""
+    for guard in body.guards:
+        for own, place, reverse, apart in triangle(guard, body.bound, ()):
+            rest = [g for g in body.guards if g is not guard]
+            if own is not label or place in base.axes:
+                continue
+            axes = tuple(place if n is label else n for n in base.axes)
+            if not rest:
+                return plan.Running("prod", base, label, place, reverse, apart, axes)
+            (first, *more) = rest
+            labels = first.form.labels
+            other = next((n for n in labels if n is not label), None)
+            apart_from = not more and first.op == "!=" and len(labels) == 2 and first.form.constant == 0
+            apart_from = apart_from and sum(c for _, c in first.form.coefficients if isinstance(c, int)) == 0
+            plain = not reverse and not apart and other is not place and other not in base.axes
+            if apart_from and plain and other is not None and other.size == label.size:
+                return plan.RunningOthers(base, label, place, other, (*axes, other))
+            if any(place in g.form.labels for g in rest):
+                continue
+            tests = tuple((Products.condition(g), True) for g in rest)
+            chosen = plan.Select(tests, base, 1, plan.union([base, *(c for c, _ in tests)]))
+            axes = tuple(place if n is label else n for n in chosen.axes)
+            return plan.Running("prod", chosen, label, place, reverse, apart, axes)
+    return None
 
 
 def _plain(term: Term, shape: Sequence[AnySize]) -> bool:

@@ -37,6 +37,9 @@ from einsumdiff.program import Builder, Value, at, number
 
 Wanted = Callable[[Array], bool]
 
+SHARES = {"split": (0.5, 0.5), "first": (1, 0), "zero": (0, 0)}
+"""What the first and the second of two equal arguments have of the slope, by the policy of ties."""
+
 
 def partials(definition: Definition, builder: Builder, wanted: Wanted) -> Iterator[tuple[Array, Term]]:
     """Pairs (u, term of d definition/du), for the arrays u that are wanted; several may share a u."""
@@ -81,7 +84,7 @@ def _summing(axes: tuple[Form, ...], core: Product, labels: tuple[Label, ...]) -
     """The term with the labels that no axis bears summed, those that nothing bears included."""
     kept = {label for form in axes for label in form.labels}
     bound = [label for label in dict.fromkeys(labels) if label not in kept]
-    return Term(axes, product(core.coefficient, core.factors, bound)).fresh()
+    return Term(axes, product(core.coefficient, core.factors, (*bound, *core.bound))).fresh()
 
 
 def _of_value(value: Value, builder: Builder) -> Product | None:
@@ -98,6 +101,8 @@ def _of_call(call: Call, builder: Builder, wanted: Wanted) -> Iterator[tuple[Arr
         parameter: Value((), (Product(1, (operand,)),)) if isinstance(operand, Entry) else number(operand)
         for parameter, operand in zip(names, call.operands, strict=False)
     }
+    first, second = SHARES[builder.ties]
+    values |= {"first_share": number(first), "second_share": number(second)}
     axes = tuple(bare(label) for label in call.axes)
     for parameter, operand in zip(names, call.operands, strict=False):
         if not isinstance(operand, Entry) or not wanted(operand.array):
@@ -122,16 +127,38 @@ def _of_reduce(definition: Definition, body: Reduce, builder: Builder) -> Iterat
         case "prod":
             core = _rest_of_product(body, builder)
         case "max" | "min":
-            # ties share: [a == max]/(how many are); both factors have derivative zero
-            hit = builder.call("equal", [part, whole])
-            count = builder.sum(Value((), (Product(1, (builder.entry(hit),)),)), body.bound)
-            core = builder.factor(builder.multiply(hit, builder.power(count, -1)))
+            hit = builder.call("equal", [part, whole])  # its derivative is zero, as is that of a count
+            core = builder.factor(builder.multiply(hit, _share(builder.entry(hit), body.bound, builder)))
         case "logsumexp":
             core = builder.factor(builder.call("exp", [builder.add([part, builder.scale(whole, -1)])]))
         case _:
             raise AssertionError(body.op)
     core = multiply(core, Product(1, body.guards))
     yield entry.array, _summing(axes + entry.forms, core, (*body.axes, *body.bound))
+
+
+def _share(hit: Entry, over: tuple[Label, ...], builder: Builder) -> Value:
+    """What one of the largest entries has of the slope; `hit` is 1 at each of them.
+
+    An equal part; all of it for the first, in C order; or nothing unless it is alone.
+    """
+    one = Product(1, (hit,))
+    if builder.ties != "first":
+        count = builder.sum(Value((), (one,)), over)
+        return builder.power(count, -1) if builder.ties == "split" else _is(count, 1, builder)
+    borne = [label for form in hit.forms for label in form.labels]
+    order = sorted(over, key=borne.index)
+    earlier = []
+    for k, label in enumerate(order):  # the labels before this one are equal, those after it run freely
+        others = {n: n.fresh() for n in order[k:]}
+        before = one.substitute({old: bare(new) for old, new in others.items()})
+        guard = Guard(bare(label) - bare(others[label]).plus(1), ">=")
+        earlier.append(product(1, (*before.factors, guard), tuple(others.values())))
+    return _is(Value((), tuple(earlier)), 0, builder)
+
+
+def _is(count: Value, value: int, builder: Builder) -> Value:
+    return builder.call("equal", [count, number(value)])
 
 
 def _rest_of_product(body: Reduce, builder: Builder) -> Product:

@@ -8,7 +8,7 @@ overlaps itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 from einsumdiff.nodes import Form, Input, Label, Number, bare
@@ -117,6 +117,47 @@ class Others:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Running:
+    """`op` (`sum` or `prod`) of all entries along `label` up to each place, which has the label `place`.
+
+    `reverse`: from each place on; `apart`: without the entry at the place itself.
+    """
+
+    op: str
+    base: Expr
+    label: Label
+    place: Label
+    reverse: bool
+    apart: bool
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunningAt:
+    """The sum of all entries along `label` up to the place (from there on, with `reverse`).
+
+    A place may be before the first entry or behind the last.
+    """
+
+    base: Expr
+    label: Label
+    place: Form
+    reverse: bool
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunningOthers:
+    """Along `label`: the product of all entries up to `place` but the one at `other`."""
+
+    base: Expr
+    label: Label
+    place: Label
+    other: Label
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Apply:
     """A function of the table, elementwise."""
 
@@ -131,6 +172,22 @@ class Perform:
 
     operation: str
     operands: tuple[Expr, ...]
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solve:
+    """The inverse of a matrix, contracted with `right` along `label`, without the inverse.
+
+    The last two axes of `matrix` are its own, of equations and of unknowns, unless it is `transposed`;
+    `right` has all axes that come before them, or none. `axes`: those, the unknowns', and what is left
+    of `right`, one axis at most.
+    """
+
+    matrix: Expr
+    right: Expr
+    label: Label
+    transposed: bool
     axes: Axes
 
 
@@ -218,8 +275,12 @@ Expr = (
     | Contract
     | Fold
     | Others
+    | Running
+    | RunningAt
+    | RunningOthers
     | Apply
     | Perform
+    | Solve
     | Condition
     | Select
     | Take
@@ -249,10 +310,12 @@ def parts(value: Expr) -> tuple[Expr, ...]:
     match value:
         case Add(terms, _):
             return tuple(part for _, part in terms)
-        case Multiply(a, b, _) | Divide(a, b, _) | Contract(a, b, _):
+        case Multiply(a, b, _) | Divide(a, b, _) | Contract(a, b, _) | Solve(a, b, _, _, _):
             return a, b
         case Take(a, _, b, _) | Scatter(a, _, b, _):
             return a, b
+        case Running(base=base) | RunningAt(base=base) | RunningOthers(base=base):
+            return (base,)
         case Hot(index, _, _):
             return (index,)
         case Power(base, _, _) | Fold(_, base, _) | Others(base, _, _) | Cast(base, _) | Whole(base, _):
@@ -291,6 +354,14 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
             return Fold(op, relabelled(base, new), axes(labels))
         case Others(base, label, labels):
             return Others(relabelled(base, new), new.get(label, label), axes(labels))
+        case Running(op, base, label, place, reverse, apart, labels):
+            moved = new.get(place, place)
+            return Running(op, relabelled(base, new), label, moved, reverse, apart, axes(labels))
+        case RunningAt(base, label, form, reverse, labels):
+            return RunningAt(relabelled(base, new), label, form.substitute(forms), reverse, axes(labels))
+        case RunningOthers(base, label, place, other, labels):
+            ends = new.get(place, place), new.get(other, other)
+            return RunningOthers(relabelled(base, new), label, *ends, axes(labels))
         case Cast(base, labels):
             return Cast(relabelled(base, new), axes(labels))
         case Whole(base, labels):
@@ -299,6 +370,8 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
             return Apply(f, tuple(relabelled(o, new) for o in operands), axes(labels))
         case Perform(f, operands, labels):
             return Perform(f, tuple(relabelled(o, new) for o in operands), axes(labels))
+        case Solve(matrix, right, label, transposed, labels):
+            return Solve(relabelled(matrix, new), relabelled(right, new), label, transposed, axes(labels))
         case Take(a, label, index, labels):
             return Take(relabelled(a, new), label, relabelled(index, new), axes(labels))
         case Scatter(a, label, index, labels):
@@ -360,13 +433,17 @@ Statement = Assign | Zeros | Write | Loop
 
 
 @dataclass(frozen=True, slots=True)
-class Solved:
-    """A size `s` of which an axis of an input has `factor*s + rest`."""
+class Source:
+    """A size name is `(the size of that axis - less)//by`, where both hold names with sources before it."""
 
     array: Input
     axis: int
-    factor: int
-    rest: AnySize
+    less: AnySize = 0
+    by: AnySize = 1
+
+    @property
+    def plain(self) -> bool:
+        return self.less == 0 and self.by == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,15 +452,13 @@ class Plan:
 
     With `keys` the last of them are returned as a dictionary with these keys.
     `indices` are the parameters that hold places of axes, and no numbers.
-    `sources` tells for each size name the axis that it is read from: (input, axis); `solved` does for
-    those that stand in no axis alone, in an order in which they can be solved for.
+    `sources` tells for each size name the axis that it is read from.
     """
 
     name: str
     parameters: tuple[Input, ...]
     statements: tuple[Statement, ...]
     returns: tuple[str, ...]
-    sources: dict[str, tuple[Input, int]]
-    solved: dict[str, Solved] = field(default_factory=dict)
+    sources: dict[str, Source]
     keys: tuple[str | tuple[str, ...], ...] = ()
     indices: frozenset[str] = frozenset()

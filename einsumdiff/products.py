@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -45,7 +45,7 @@ class Products:
     def product(self, one: Product, trusted: bool = False) -> Expr:
         """A product over its free labels; what it sums is contracted pair by pair."""
         factors = list(one.factors)
-        conditions = [f for f in factors if isinstance(f, Guard | Mask)]
+        conditions: list[Guard | Mask] = [f for f in factors if isinstance(f, Guard | Mask)]
         hots = [f for f in factors if isinstance(f, Entry) and is_one_hot(f.array)]
         scalar: list[_Side] = []
         operands: list[_Side] = []
@@ -57,9 +57,10 @@ class Products:
                 case Entry() if not is_one_hot(f.array):
                     value, power = self._powered(f, trusted, bool(conditions))
                     (operands if value.axes else scalar).append((value, power))
-        bound = one.bound
+        bound: Sequence[Label] = one.bound
         if hots:
             operands, bound = self._placed(hots, operands, conditions, bound)
+        operands, conditions, bound = self._running(operands, conditions, bound)
         count = counted(one) if not operands else None
         if count is not None:
             operands = [(plan.Place(count, count.labels), 1)]
@@ -85,9 +86,7 @@ class Products:
         bound: Sequence[Label],
     ) -> list[_Side]:
         """Whatever shares a summed label with a condition, or has only its labels, is selected by it."""
-        tests = tuple(
-            (self.condition(f), True) if isinstance(f, Guard) else (self.mask(f), f.holds) for f in conditions
-        )
+        tests = self._tests(conditions)
         among = set(bound)
         labels = {n for f in conditions for n in factor_labels(f)}
         if labels & among:
@@ -103,6 +102,11 @@ class Products:
         scalar.clear()
         chosen = plan.Select(tests, inner, 0, plan.union([inner, *(c for c, _ in tests)]))
         return [(chosen, 1), *outside]
+
+    def _tests(self, conditions: Sequence[Guard | Mask]) -> tuple[tuple[Expr, bool], ...]:
+        return tuple(
+            (self.condition(f), True) if isinstance(f, Guard) else (self.mask(f), f.holds) for f in conditions
+        )
 
     def _contracted(self, operands: list[_Side], bound: Sequence[Label]) -> Expr:
         if not operands:
@@ -153,6 +157,9 @@ class Products:
             left = plan.Divide(plan.Literal(1), left, left.axes)
         if q < 0:
             right = plan.Divide(plan.Literal(1), right, right.axes)
+        solved = _solved(left, right, done) or _solved(right, left, done)
+        if solved is not None:
+            return solved, 1
         axes = tuple(n for n in plan.union([left, right]) if n not in done)
         return plan.Contract(left, right, axes), 1
 
@@ -223,6 +230,45 @@ class Products:
             bound = tuple(n for n in bound if n not in gone and n not in own)
         return operands, tuple(bound)
 
+    def _running(
+        self, operands: list[_Side], conditions: list[Guard | Mask], bound: Sequence[Label]
+    ) -> tuple[list[_Side], list[Guard | Mask], Sequence[Label]]:
+        """Guards such as `[i - k >= 0]` over a summed label make a cumulative sum, not a triangle.
+
+        One after the other: the sum over k of what bears k is an array over i, for the next guard to use.
+        A guard that shares its summed label with others comes last, and takes them as a factor.
+        """
+        found: list[_Side] | None = operands
+        while found is not None:
+            operands, found = found, None
+            for shared in (False, True):
+                for guard, (label, c) in stairs(conditions, bound):
+                    others = [f for f in conditions if f is not guard]
+                    meeting = [f for f in others if label in factor_labels(f)]
+                    place = _but(guard.form, label).times(-c)
+                    inside = [o for o in operands if label in o[0].axes]
+                    near = {n for value, _ in inside for n in value.axes}
+                    near.update(n for f in meeting for n in factor_labels(f))
+                    if shared is not bool(meeting) or not near or near & set(place.labels):
+                        continue
+                    outside = [o for o in operands if o not in inside]
+                    others = [f for f in others if f not in meeting]
+                    beyond = {label, *place.labels, *(n for f in others for n in factor_labels(f))}
+                    beyond.update(n for value, _ in outside for n in value.axes)
+                    beyond.update(n for f in meeting for n in factor_labels(f))
+                    own = [n for n in bound if n not in beyond]
+                    base = self._contracted(inside, own)
+                    if meeting:
+                        tests = self._tests(meeting)
+                        base = plan.Select(tests, base, 0, plan.union([base, *(c for c, _ in tests)]))
+                    found = [*outside, (running_sum(base, label, place, c > 0), 1)]
+                    conditions = others
+                    bound = tuple(n for n in bound if n is not label and n not in own)
+                    break
+                if found is not None:
+                    break
+        return operands, conditions, bound
+
     def _index(self, hot: Entry) -> Expr:
         """The index array of an indicator, over the labels of the entry."""
         body = hot.array.body if isinstance(hot.array, Definition) else None
@@ -279,6 +325,71 @@ def _boolean(array: Array) -> bool:
         return False
     row = load_table()[array.body.function]
     return isinstance(row, Function) and row.boolean
+
+
+Triangle = tuple[Label, Label, bool, bool]
+"""The label that is summed, the other one, and whether the sum is from there on, and without it."""
+
+
+def triangle(guard: Guard, bound: Sequence[Label], barred: Container[Label]) -> list[Triangle]:
+    """How `[a - b >= 0]` or `[a - b - 1 >= 0]` may be read, for labels of one size."""
+    if guard.op != ">=" or len(guard.form.coefficients) != 2 or guard.form.constant not in (0, -1):
+        return []
+    (a, c), (b, d) = guard.form.coefficients
+    if (c, d) == (-1, 1):
+        a, b = b, a
+    elif (c, d) != (1, -1):
+        return []
+    if a.size != b.size or a in barred or b in barred:
+        return []
+    apart = guard.form.constant == -1
+    ways = [(b, a, False, apart), (a, b, True, apart)]
+    return [way for way in ways if way[0] in bound]
+
+
+def _solved(inverse: Expr, right: Expr, done: set[Label]) -> plan.Solve | None:
+    """`inv(A) @ b` as the solution of a system, where the inverse stands in place, read nowhere else."""
+    if not isinstance(inverse, plan.Perform) or inverse.operation != "inv" or len(done) != 1:
+        return None
+    (label,) = done
+    *batch, i, j = inverse.axes
+    if label not in (i, j):
+        return None
+    other = i if label is j else j
+    columns = [n for n in right.axes if n is not label and n not in batch]
+    leading = [n for n in right.axes if n in batch]
+    if other in right.axes or len(columns) > 1 or len(leading) not in (0, len(batch)):
+        return None
+    axes = (*batch, other, *columns)
+    return plan.Solve(inverse.operands[0], right, label, label is i, axes)
+
+
+def stairs(
+    conditions: Sequence[Guard | Mask], bound: Sequence[Label]
+) -> Iterator[tuple[Guard, tuple[Label, int]]]:
+    """Guards `[place - k >= 0]` or `[k - place >= 0]` with a summed label k, and the sign of that."""
+    for guard in conditions:
+        if isinstance(guard, Guard) and guard.op == ">=" and len(guard.form.coefficients) > 1:
+            for label, c in sorted(guard.form.coefficients, key=lambda item: item[1] != -1):
+                if label in bound and isinstance(c, int) and abs(c) == 1:
+                    yield guard, (label, c)
+
+
+def running_sum(base: Expr, label: Label, place: Form, reverse: bool) -> Expr:
+    """The sums of `base` along `label` up to each place, or from there on."""
+    for apart in (False, True):
+        own = place.plus(0 if not apart else -1 if reverse else 1).label
+        if own is not None and own.size == label.size:
+            axes = tuple(own if n is label else n for n in base.axes)
+            return plan.Running("sum", base, label, own, reverse, apart, axes)
+    k = base.axes.index(label)
+    axes = (*base.axes[:k], *place.labels, *base.axes[k + 1 :])
+    return plan.RunningAt(base, label, place, reverse, axes)
+
+
+def _but(form: Form, label: Label) -> Form:
+    """The form without that label."""
+    return Form(tuple(item for item in form.coefficients if item[0] is not label), form.constant)
 
 
 def _taken(value: Expr, label: Label, index: Expr) -> Expr:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import SupportsIndex
 
-from einsumdiff.errors import NameFault, Unsupported, ValueFault, as_read
+from einsumdiff.errors import NameFault, ValueFault, as_read
+from einsumdiff.packing import Packing
 
 _EINSUM = re.compile(r"[\sA-Za-z.,]*->[\sA-Za-z.]*")
 _OPERAND = r"[\sA-Za-z]*(\.\.\.)?[\sA-Za-z]*"
@@ -17,6 +18,8 @@ _IMPLICIT = re.compile(rf"{_OPERAND}(,{_OPERAND})*")
 """Without an arrow: no program, where there is a comma in it or where the wrt is a number."""
 
 MODES = ("auto", "forward", "reverse")
+NOTATIONS = ("numpy", "matrix")
+TIES = ("split", "first", "zero")
 PlainShape = str | tuple[str | int, ...]
 
 
@@ -33,7 +36,8 @@ class Step:
 class Request:
     """The arguments of `derive`, arrays in `shapes` replaced by their shapes.
 
-    `chosen` names one derivative of several; `single` tells that the wrt was one name.
+    `chosen` names one derivative of several; `single` tells that the wrt was one name. `packing` is
+    there for a Python function: how its arguments become the inputs of the text.
     """
 
     text: str
@@ -42,6 +46,9 @@ class Request:
     steps: tuple[Step, ...]
     single: bool
     chosen: tuple[str, ...] | None = None
+    packing: Packing | None = None
+    notation: str = "numpy"
+    ties: str = "split"
 
     def further(
         self, names: tuple[str, ...], order: int, mode: str, single: bool, before: tuple[str, ...]
@@ -62,22 +69,28 @@ def request(
     shapes: Mapping[str, object] | None,
     output: object,
     mode: object,
+    notation: object = "numpy",
+    ties: object = "split",
 ) -> Request:
     """The arguments of `derive`, checked."""
-    if callable(program):
-        raise Unsupported(
-            "Python functions are not read yet", None, "pass the text of the function's body as a string"
-        )
     if not isinstance(program, str):
         raise ValueFault(f"a program is text, not {type(program).__name__}", None, 'write "y = sum(W*X + b)"')
-    if _EINSUM.fullmatch(program) or (_IMPLICIT.fullmatch(program) and ("," in program or _numbers(wrt))):
+    if notation not in NOTATIONS:
+        raise ValueFault(f"there is no notation {notation!r}", None, f"write {' or '.join(NOTATIONS)}")
+    if ties not in TIES:
+        raise ValueFault(f"there is no policy {ties!r} for ties", None, f"write {', '.join(TIES)}")
+    if notation == "matrix":
+        pass
+    elif _EINSUM.fullmatch(program) or (_IMPLICIT.fullmatch(program) and ("," in program or _numbers(wrt))):
         program, wrt = _einsum(program.strip(), wrt)
     if output is not None:
         if not isinstance(output, str):
             raise ValueFault(f"output= is a name, not {output!r}")
         output = as_read(output)
     steps = (Step(wrt_names(wrt), _order(order), _mode(mode)),)
-    return Request(program, _plain_shapes(shapes), output, steps, isinstance(wrt, str))
+    single = isinstance(wrt, str)
+    given = _plain_shapes(shapes)
+    return Request(program, given, output, steps, single, notation=str(notation), ties=str(ties))
 
 
 def _numbers(wrt: object) -> bool:

@@ -54,7 +54,8 @@ class ValueAndDerivative:
         value, found = self.derivative._call(True, args, kwargs)
         if isinstance(self.derivative, Derivative):
             return value, np.asarray(found)
-        return value, {key: np.asarray(one) for key, one in found.items()}
+        found = {key: np.asarray(one) for key, one in found.items()}
+        return value, self.derivative._packed(found, args, kwargs)
 
 
 def value_and_grad(program: str, wrt: str | Sequence[str], **options: Any) -> ValueAndDerivative:

@@ -169,6 +169,29 @@ def quotient(size: AnySize, divisor: AnySize) -> AnySize | None:
     return None
 
 
+def smaller(a: AnySize, b: AnySize) -> AnySize | None:
+    """The smaller of two sizes; None where it is not known."""
+    return a if nonnegative(b - a) else b if nonnegative(a - b) else None
+
+
+def linear(size: AnySize, name: str) -> tuple[AnySize, AnySize] | None:
+    """`(a, b)` where the size is `a*name + b` and neither has the name; None where it is no such size."""
+    slope: AnySize = 0
+    rest: AnySize = 0
+    for monomial, c in _items(size):
+        if any(isinstance(atom, Floor) and name in names(atom.numerator) for atom in monomial):
+            return None
+        others = list(monomial)
+        if name in others:
+            others.remove(name)
+            if name in others:
+                return None
+            slope = slope + (Size(((tuple(others), c),)) if others else c)
+        else:
+            rest = rest + (Size(((monomial, c),)) if monomial else c)
+    return None if slope == 0 else (slope, rest)
+
+
 def names(size: AnySize) -> Iterator[str]:
     """The size names in it, in order, each once."""
     seen = set()
@@ -195,13 +218,6 @@ def substitute(size: AnySize, values: Mapping[str, AnySize]) -> AnySize:
                 product = product * (substitute(atom.numerator, values) // atom.divisor)
         total = total + product
     return total
-
-
-def linear(size: AnySize, name: str) -> tuple[int, AnySize] | None:
-    """`(c, rest)` where the size is `c*name + rest`, and the name is not in the rest; else None."""
-    own = dict(_items(size)).get((name,), 0)
-    rest = size - own * symbol(name)
-    return None if own == 0 or name in names(rest) else (own, rest)
 
 
 def evaluate(size: AnySize, values: Mapping[str, int]) -> int:
@@ -239,27 +255,33 @@ def _outer_names(size: Size) -> set[str]:
 def nonnegative(size: AnySize, facts: tuple[AnySize, ...] = ()) -> bool:
     """Is `size >= 0` provable, given that every one of `facts` is `>= 0`?
 
-    False means that no proof was found, not that it is false. With a quotient `q = a//d` among
-    the atoms, `a - d*q >= 0` and `d*q + d - 1 - a >= 0` are known too. A proof subtracts at most
-    two known facts and looks at the signs of what is left.
+    False means that no proof was found, not that it is false. With a quotient `q = a//d` among the
+    atoms, `a - d*q >= 0`, `d*q + d - 1 - a >= 0` and the least value of q are known too. A proof
+    subtracts at most two known facts, from the size or from d times the size, and looks at the signs of
+    what is left.
     """
     if _plainly(size):
         return True
     if isinstance(size, int):
         return False
     known = dict.fromkeys(facts)
+    multiples: dict[AnySize, None] = {size: None}
     for part in (size, *facts):
         for floor in _floors(part):
+            multiples[floor.divisor * size] = None
             q = Size((((floor,), 1),))
             known[floor.numerator - floor.divisor * q] = None
             known[floor.divisor * q + (floor.divisor - 1) - floor.numerator] = None
+            least = substitute(floor.numerator, dict.fromkeys(_outer_names(floor.numerator), 1))
+            if isinstance(least, int) and _plainly(floor.numerator - least):
+                known[q - least // floor.divisor] = None
     for a, b in permutations(dict.fromkeys(f for part in (size, *facts) for f in _floors(part)), 2):
         if a.divisor == b.divisor and _plainly(a.numerator - b.numerator):  # rounding down keeps the order
             known[Size((((a,), 1),)) - Size((((b,), 1),))] = None
     useful = [fact for fact in known if isinstance(fact, Size)]
-    if any(_plainly(size - k * fact) for fact in useful for k in (1, 2)):
+    if any(_plainly(one - k * fact) for one in multiples for fact in useful for k in (1, 2)):
         return True
-    return any(_plainly(size - f - g) for f, g in combinations(useful, 2))
+    return any(_plainly(one - f - g) for one in multiples for f, g in combinations(useful, 2))
 
 
 def assumed(size: AnySize, sizes: Mapping[str, int], default: int = 100) -> float:

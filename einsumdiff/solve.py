@@ -74,7 +74,25 @@ def join(
     term = Term(axes, made)
     if any(isinstance(f, Guard) and f.op == ">=" for f in made.factors):
         term = _shrink(term)
-    return [] if _is_zero(term.product) else [term]
+    return [] if _is_zero(term.product) else [_forwards(term)]
+
+
+def _forwards(term: Term) -> Term:
+    """An axis that a label of its own runs through backwards is run through forwards.
+
+    (n - 1 - i) core p[i]   ->   (i) core p[n - 1 - i]
+    """
+    count: dict[Label, int] = {}
+    for form in term.axes:
+        for label in form.labels:
+            count[label] = count.get(label, 0) + 1
+    values = {}
+    for form in term.axes:
+        if len(form.coefficients) == 1 and form.coefficients[0][1] == -1:
+            (label,) = form.labels
+            if count[label] == 1 and form.constant == label.size - 1:
+                values[label] = Form(((label, -1),), form.constant)
+    return term.substitute(values) if values else term
 
 
 def _alike(factors: Iterable[Factor]) -> list[tuple[Entry, Entry]]:
@@ -201,8 +219,8 @@ def _unproved_sides(value: Form, size: AnySize) -> list[Form]:
 
 def _divide(form: Form) -> Form | None:
     """The form over the greatest common divisor of its coefficients; None if the constant forbids it."""
-    if not all(isinstance(c, int) for _, c in form.coefficients):
-        return form
+    if not form.coefficients or not all(isinstance(c, int) for _, c in form.coefficients):
+        return form  # without labels it is a question about sizes, which stays one
     divisor = reduce(gcd, (c for _, c in form.coefficients if isinstance(c, int)))
     if divisor == 1:
         return form

@@ -296,3 +296,9 @@ def test_a_definition_may_have_a_name_that_generated_source_uses(name):
 
 def test_the_derivative_of_a_number_in_a_number_can_be_checked():
     assert derive("y = tanh(s)*s", "s", shapes={"s": ""}).check() < 1e-7
+
+
+def test_a_condition_of_numbers_alone_is_computed():
+    arrays = {"s": np.array(0.5), "x": np.array([0.3, -1.0])}
+    d = derive("x*2**s + where(full((2,), -0.5) > 0, s, 3*s)", "s", shapes={"x": 2, "s": ()})
+    assert_close(d(**arrays), numerical_jacobian(lambda x, s: x * 2**s + 3 * s, arrays, "s"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from einsumdiff import NameFault, RankFault, ShapeFault, Unsupported, ValueFault, derive
+from einsumdiff import NameFault, RankFault, ShapeFault, ValueFault, derive
 
 LINEAR = "W: (m, n); x: (n,); b: (m,)\ny = sum((W @ x + b)**2)"
 W, X, B = np.ones((2, 3)), np.ones(3), np.ones(2)
@@ -167,7 +167,7 @@ def test_an_order_is_a_whole_number_from_1_on(order):
     ("options", "text"),
     [
         ({"batch": "b"}, "batch= is not there yet"),
-        ({"notation": "matrix"}, 'notation="matrix" is not there yet'),
+        ({"ties": "last"}, "there is no policy 'last' for ties\nwrite split, first, zero"),
         ({"notation": "tex"}, "there is no notation 'tex'"),
         ({"mode": "backward"}, "there is no mode 'backward'\nwrite auto, forward, reverse"),
         ({"shapes": {"x": {}}}, "the shape of x is names and numbers, not {}"),
@@ -180,9 +180,9 @@ def test_what_is_not_understood_is_refused_by_name(options, text):
     assert str(caught.value).startswith(text)
 
 
-def test_a_python_function_is_refused_with_a_way_out():
-    with pytest.raises(Unsupported, match="pass the text of the function's body"):
-        derive(lambda x: x, "x")
+def test_what_is_no_program_is_refused_with_a_way_out():
+    with pytest.raises(ValueFault, match="a program is text, not int"):
+        derive(3, "x")
 
 
 def test_an_operand_that_an_einsum_string_lacks_is_refused():

@@ -117,11 +117,14 @@ class RuleNames:
 
 
 class RuleReader(Reader):
-    """Reads `len(k)` as how many values a letter has."""
+    """Reads `len(k)` as how many values a letter has, and `step[i,j]` as 1 where i >= j."""
 
     def read(self, node: tree.Tree, indexed: bool) -> Node:
         if isinstance(node, tree.Apply) and node.function == "len":
             (letter,) = node.args
             assert isinstance(letter, tree.Name) and isinstance(self.names, RuleNames)
             return Count(node.span, self.names.letters[letter.name])
+        if isinstance(node, tree.Subscript) and isinstance(node.base, tree.Name) and node.base.name == "step":
+            left, right = (self.affine(item) for item in node.items)
+            return Delta(node.span, left, right, ">=")
         return Reader.read(self, node, indexed)

@@ -1,13 +1,11 @@
-"""The Python side of `form` rows that contract: `tensordot`, `einsum`, and the choice of a norm."""
+"""The Python side of `form` rows that contract: `tensordot` and `einsum`."""
 
 from __future__ import annotations
 
 from einsumdiff.errors import RankFault, Span, Unsupported, ValueFault
 from einsumdiff.indexing.asked import Asked, letters, product
-from einsumdiff.indexing.expression import Arguments, Index, Meaning, Node, Number, Operate
-from einsumdiff.indexing.operations import axes_in_words, chosen_axes, meaning
-from einsumdiff.language.rows import Form
-from einsumdiff.language.table import load_table
+from einsumdiff.indexing.expression import Index, Meaning, Node
+from einsumdiff.indexing.operations import axes_in_words
 
 
 def tensordot(asked: Asked) -> Meaning:
@@ -110,37 +108,3 @@ def _exactly(node: Node, rank: int, part: str, asked: Asked) -> None:
             node.span,
             "one letter for each axis",
         )
-
-
-# ------------------------------------------------------------------------------------------------ norms
-
-
-def norm(asked: Asked) -> Meaning:
-    """Vector norms; of a matrix only the Frobenius norm."""
-    node, order = asked.operand("x"), asked.static("ord")
-    flat = asked.static("axis") is None
-    count = node.rank if flat else len(chosen_axes(asked.arguments, "axis", node, asked.need))
-    if order == "fro" and count < 2:
-        asked.at_least(node, 2)
-    if order not in (None, "fro") and count != 1:
-        raise Unsupported(
-            f"ord={order} of a matrix is not known yet",
-            asked.span,
-            "ord='fro' is known; axis= makes vector norms",
-        )
-    if isinstance(order, str) and order != "fro":
-        raise Unsupported(f"ord={order!r} is not known", asked.span_of("ord"), "ord=1, 2, inf, 'fro'")
-    names = {None: "norm_2", "fro": "norm_2", 1: "norm_1", 2: "norm_2", float("inf"): "norm_inf", 0: ""}
-    name = names.get(order, "norm_p") if isinstance(order, int | float | str | None) else "norm_p"
-    if not name or (isinstance(order, float | int) and order < 0):
-        raise Unsupported(f"ord={order} is not known", asked.span_of("ord"), "ord=1, 2, inf, 'fro'")
-    arguments = asked.arguments
-    row = load_table()[name]
-    assert not isinstance(row, Form)
-    operands = {"x": node}
-    if name == "norm_p":
-        operands["p"] = order if isinstance(order, Node) else Number(asked.span, order)  # type: ignore[arg-type]
-    new = Arguments(
-        arguments.span, arguments.name, arguments.name_span, operands, arguments.statics, arguments.spans
-    )
-    return meaning(Operate(asked.span, row, new), asked.need)  # type: ignore[arg-type]

@@ -6,19 +6,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from einsumdiff.errors import Unsupported
 from einsumdiff.indexing.cases import RuleNames, RuleReader, rules_of
 from einsumdiff.indexing.einstein import Places
-from einsumdiff.indexing.expression import Index, Node, Parameter
+from einsumdiff.indexing.expression import Access, Index, Node, Parameter, walk
 from einsumdiff.indexing.resolve import ELLIPSIS
 from einsumdiff.indexing.scalars import instantiate
-from einsumdiff.indexing.values import Operand, Scope, value
+from einsumdiff.indexing.values import Operand, Scope, operation_of, value
 from einsumdiff.language import tree
 from einsumdiff.language.rows import Operation, Stated
 from einsumdiff.language.table import load_table
-from einsumdiff.nodes import Definition, Entry, Form, Label, Operate, bare, constant_form
+from einsumdiff.nodes import Array, Definition, Form, Label, Operate, bare, constant_form
 from einsumdiff.program import Builder, Value, read
 
 __all__ = ["instantiate", "instantiate_operation"]
@@ -26,24 +27,22 @@ __all__ = ["instantiate", "instantiate_operation"]
 
 @dataclass(slots=True)
 class _Read:
-    """A stated derivative, read once: its expression, its letters, and the operations in it."""
+    """A stated derivative, read once: its expression, its letters, and the operations in it by their text."""
 
     body: Node
     letters: dict[str, Index]
-    operations: dict[str, Operation] = field(default_factory=dict)
+    operations: dict[str, tree.Apply] = field(default_factory=dict)
 
 
 class _StatedReader(RuleReader):
-    """Reads `inv(A)[..., i, m]` as an access of a parameter that is called `inv`."""
+    """Reads `inv(A)[..., i, m]` as an access of a parameter that is called `inv(A)`."""
 
-    operations: dict[str, Operation]
+    operations: dict[str, tree.Apply]
 
     def read(self, node: tree.Tree, indexed: bool) -> Node:
-        if isinstance(node, tree.Apply):
-            row = load_table().get(node.function)
-            if isinstance(row, Operation):
-                self.operations[row.name] = row
-                return Parameter(node.span, row.name)
+        if isinstance(node, tree.Apply) and isinstance(load_table().get(node.function), Operation):
+            self.operations[node.span.source] = node
+            return Parameter(node.span, node.span.source)
         return RuleReader.read(self, node, indexed)
 
 
@@ -58,11 +57,7 @@ def _read(row: Operation, stated: Stated) -> _Read:
         reader = _StatedReader(RuleNames(lambda name: Parameter(name.span, name.name), letters))
         reader.operations = {}
         body = reader.read(stated.value, True)
-        left = (
-            [*letters.values()]
-            if not stated.items
-            else [index for name, index in letters.items() if name in {*_names(row), *_own(stated), ELLIPSIS}]
-        )
+        left = [letters.setdefault(name, Index(name)) for name in (*_names(row), *_own(stated), ELLIPSIS)]
         Places().bind(body, left)
         found = _stated.setdefault(id(stated), (stated, _Read(body, letters, reader.operations)))
     return found[1]
@@ -95,37 +90,46 @@ def instantiate_operation(
     parameter = row.parameters[k]
     stated = row.partials[parameter.name]
     if stated.value is None:
-        raise Unsupported(f"the derivative of {row.name} in {parameter.name} is not known")
+        raise Unsupported(
+            f"the derivative of {row.name} is not known", None, "take a derivative of lower order"
+        )
     rule = _read(row, stated)
     pattern = rules_of(row)[0]
-    leading = len(body.axes) - len([index for index in pattern.axes if index.name != ELLIPSIS])
+    own_axes = [index for index in pattern.axes if index.name != ELLIPSIS]
+    leading = len(body.axes) - len(own_axes)
     scope = Scope(builder)
-    batch, own = body.axes[:leading], body.axes[leading:]
-    scope.labels[rule.letters[ELLIPSIS]] = batch
-    for index, label in zip([i for i in pattern.axes if i.name != ELLIPSIS], own, strict=True):
+    scope.labels[rule.letters[ELLIPSIS]] = body.axes[:leading]
+    for index, label in zip(own_axes, body.axes[leading:], strict=True):
         scope.labels[rule.letters[index.name]] = (label,)
-    for entry, letters in zip(body.operands, pattern.patterns.values(), strict=True):
-        # letters that are summed get labels of their own there; here they only tell the size
-        plain = [index for index in letters if index.name != ELLIPSIS]
-        for index, size in zip(reversed(plain), reversed(entry.array.shape), strict=False):
-            scope.labels.setdefault(rule.letters[index.name], (Label(size),))
     entry = body.operands[k]
     new: list[Label] = []
     for name, form in zip(_own(stated), entry.forms[len(entry.forms) - len(stated.items) :], strict=True):
         (old,) = form.labels
         new.append(old.fresh())
         scope.labels[rule.letters[name]] = (new[-1],)
-    for one, place in zip(body.operands, pattern.patterns, strict=True):
-        count = len(one.forms)
-        scope.operands[place] = Operand(read(one.array), _places(pattern.patterns[place], count))
-    for name, other in rule.operations.items():
-        array = definition if name == row.name else _applied(other, body, builder)
-        scope.operands[name] = Operand(read(array), _places(rules_of(other)[0].axes, len(array.shape)))
+    arrays = {place: one.array for one, place in zip(body.operands, pattern.patterns, strict=True)}
+    for place, array in arrays.items():
+        scope.operands[place] = Operand(read(array), _places(pattern.patterns[place], len(array.shape)))
+    for text, call in rule.operations.items():
+        array, other = _applied(call, arrays, definition, row, builder)
+        scope.operands[text] = Operand(read(array), _places(rules_of(other)[0].axes, len(array.shape)))
+    _size_letters(rule.body, scope)
     forms = [*entry.forms[: len(entry.forms) - len(new)], *map(bare, new)]
     forms = [
         constant_form(0) if size == 1 else form for size, form in zip(entry.array.shape, forms, strict=True)
     ]
     return value(rule.body, scope), tuple(forms)
+
+
+def _size_letters(body: Node, scope: Scope) -> None:
+    """A letter that is summed runs over the axis that it accesses."""
+    for node in walk(body):
+        if isinstance(node, Access) and isinstance(node.base, Parameter):
+            operand = scope.operands[node.base.name]
+            for (place, _), label in zip(operand.places, operand.value.axes, strict=True):
+                index = node.items[place].index
+                if index is not None and index.name != ELLIPSIS:
+                    scope.labels.setdefault(index, (Label(label.size),))
 
 
 def _places(pattern: tuple[Index, ...], count: int) -> tuple[tuple[int, int], ...]:
@@ -137,17 +141,19 @@ def _places(pattern: tuple[Index, ...], count: int) -> tuple[tuple[int, int], ..
     return tuple(found)
 
 
-def _applied(row: Operation, body: Operate, builder: Builder) -> Definition:
-    """Another operation of the same operands: `inv(A)` in the derivative of `det(A)`."""
-    pattern = rules_of(row)[0]
-    operand = body.operands[0]
-    letters = next(iter(pattern.patterns.values()))
-    labels = [Label(size) for size in operand.array.shape]
-    leading = len(labels) - sum(index.name != ELLIPSIS for index in letters)
-    named = dict(zip([i for i in letters if i.name != ELLIPSIS], labels[leading:], strict=True))
-    axes: list[Label] = []
-    for index in pattern.axes:
-        axes += labels[:leading] if index.name == ELLIPSIS else [named[index].fresh()]
-    entry = Entry(operand.array, tuple(bare(label) for label in labels))
-    new = Operate(row.name, tuple(axes), (entry,), tuple(labels[leading:]))
-    return builder.define_body(new, tuple(label.size for label in axes))
+def _applied(
+    call: tree.Apply, arrays: Mapping[str, Array], definition: Definition, own: Operation, builder: Builder
+) -> tuple[Array, Operation]:
+    """An operation in a stated derivative, `inv(cholesky(A))`; the operation itself is there already."""
+    row = load_table()[call.function]
+    assert isinstance(row, Operation)
+    operands: list[Array] = []
+    for argument in call.args:
+        if isinstance(argument, tree.Apply):
+            operands.append(_applied(argument, arrays, definition, own, builder)[0])
+        else:
+            assert isinstance(argument, tree.Name)
+            operands.append(arrays[argument.name])
+    if row is own and operands == list(arrays.values()):
+        return definition, row
+    return operation_of(row, operands, builder), row

@@ -266,6 +266,7 @@ class Meaning:
     given : sizes that are known beforehand: 1 for a new axis.
     equal : pairs of axes of one size, because a delta ties them.
     rest : stands for the axes that a row does not name (those that a reduction keeps).
+    least : an axis that has the smaller of the sizes of two others.
     reads : how often the body reads each parameter.
     """
 
@@ -278,6 +279,7 @@ class Meaning:
     equal: tuple[tuple[Axis, Axis], ...] = ()
     rest: Index | None = None
     reads: dict[str, int] = field(default_factory=dict)
+    least: tuple[Axis, Axis, Axis] | None = None
 
 
 def is_size(node: Node) -> bool:

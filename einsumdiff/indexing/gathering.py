@@ -10,28 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from einsumdiff.errors import IndexFault, RankFault, Span, Unsupported
+from einsumdiff.errors import IndexFault, RankFault, Span, Unsupported, ValueFault
 from einsumdiff.indexing.asked import Asked, shape_of
 from einsumdiff.indexing.expression import Layout, Node, Solver
+from einsumdiff.indexing.scalars import affine
 from einsumdiff.indexing.shapes import Shape
 from einsumdiff.nodes import (
-    Definition,
     Entry,
     Extent,
     Factor,
-    Form,
     Guard,
     Input,
     Label,
     OneHot,
     Product,
-    Sum,
     bare,
     constant_form,
-    counted,
     product,
 )
-from einsumdiff.program import Builder, Value, broadcast, of_product
+from einsumdiff.program import Builder, Value, broadcast, extent, of_product
 from einsumdiff.sizes import AnySize
 
 
@@ -62,7 +59,7 @@ class _OneHot(Layout):
 
 def hot(index: Value, place: Label, builder: Builder, span: Span) -> Factor:
     """`[index == place]`, over the axes of the index and the place; a delta where the index is affine."""
-    form = _affine(index.products)
+    form = affine(index.products)
     if form is not None:
         if not form.within(place.size):
             raise IndexFault(
@@ -84,37 +81,6 @@ def hot(index: Value, place: Label, builder: Builder, span: Span) -> Factor:
     array = builder.define_body(OneHot(axes, Entry(entry.array, own)), tuple(label.size for label in axes))
     last = constant_form(0) if place.size == 1 else bare(place)
     return Entry(array, (*entry.forms, last))
-
-
-def _affine(products: Sequence[Product]) -> Form | None:
-    """The affine form that a sum of counts, sizes and whole numbers is: `arange(n) + 1`."""
-    total = constant_form(0)
-    for one in products:
-        part = _affine_product(one)
-        if part is None or not isinstance(one.coefficient, int):
-            return None
-        total = total + part.times(one.coefficient)
-    return total
-
-
-def _affine_product(one: Product) -> Form | None:
-    count = counted(one)
-    if count is not None:
-        return count
-    match one.factors:
-        case ():
-            return constant_form(1)
-        case (Extent(size, 1),):
-            return constant_form(size)
-        case (Entry(Definition(body=Sum(terms)), forms, 1),):
-            products = []
-            for term in terms:
-                if any(axis.label is None for axis in term.axes):
-                    return None
-                read = {axis.labels[0]: form for axis, form in zip(term.axes, forms, strict=True)}
-                products.append(term.product.substitute(read))
-            return _affine(products)
-    return None
 
 
 def take(asked: Asked) -> Layout:
@@ -184,6 +150,14 @@ def arange(asked: Asked) -> Layout:
     return _Arange(asked.span, [*first, *last])
 
 
+def _counted(axis: Label, builder: Builder) -> Value:
+    """0, 1, 2, ... along the axis."""
+    below = axis.fresh()
+    count = product(1, [Guard(bare(axis) - bare(below).plus(1), ">=")], [below])
+    found = builder.define(Value((axis,), (count,)))
+    return Value((axis,), (Product(1, (Entry(found, (bare(axis),)),)),))
+
+
 class _Arange(Layout):
     """`arange(n)[i]` is how many k there are below i."""
 
@@ -201,10 +175,38 @@ class _Arange(Layout):
     def value(self, values: list[Value], shape: Shape, builder: Builder) -> Value:
         assert self.solver is not None
         start = self.solver.resolve(self.start)
-        axis, below = Label(shape[0]), Label(shape[0])
-        count = product(1, [Guard(bare(axis) - bare(below).plus(1), ">=")], [below])
-        counted = builder.define(Value((axis,), (count,)))
-        products = [Product(1, (Entry(counted, (bare(axis),)),))]
+        axis = Label(shape[0])
+        products = list(_counted(axis, builder).products)
         if start != 0:
             products.append(Product(start) if isinstance(start, int) else product(1, [Extent(start)]))
         return Value((axis,), tuple(products))
+
+
+def linspace(asked: Asked) -> Layout:
+    """From start to stop in equal steps, both ends included."""
+    ends, count = {name: asked.operand(name) for name in ("start", "stop")}, asked.static("num")
+    for node in ends.values():
+        if node.rank:
+            raise RankFault("linspace is between two numbers", node.span, "start + outer(t, stop - start)")
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise ValueFault("num is a whole number here", asked.span_of("num"), "linspace(a, b, 50)")
+    return _Linspace(asked.span, ends, count)
+
+
+class _Linspace(Layout):
+    """`start + i*(stop - start)/(count - 1)`."""
+
+    def __init__(self, span: Span, ends: dict[str, Node], count: int) -> None:
+        super().__init__(span, ends, 1)
+        self.count = count
+
+    def shape(self, shapes: list[Shape], solver: Solver) -> Shape:
+        return (self.count,)
+
+    def value(self, values: list[Value], shape: Shape, builder: Builder) -> Value:
+        start, stop = values
+        axis = Label(self.count)
+        if self.count < 2:
+            return Value((axis,), start.products if self.count else ())
+        step = builder.multiply(builder.add([stop, builder.scale(start, -1)]), extent(self.count - 1, -1))
+        return builder.add([start, builder.multiply(step, _counted(axis, builder))])

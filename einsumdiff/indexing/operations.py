@@ -100,7 +100,11 @@ def meaning(node: Operate, need: Need) -> Meaning:
     found = with_operands(rule, operands, apart)
     if option(row, "square") is not None:
         i, j = next(iter(rule.patterns.values()))[-2:]
-        found.equal = (*found.equal, ((i, 0), (j, 0)))
+        new = [index for index in rule.axes if index.name != ELLIPSIS and index not in (i, j)]
+        found.equal = (*found.equal, ((i, 0), (j, 0)), *(((i, 0), (index, 0)) for index in new))
+    if isinstance(row, Operation) and option(row, "least") is not None:
+        i, j = next(iter(rule.patterns.values()))[-2:]
+        found.least = (rule.letters[option(row, "least") or ""], 0), (i, 0), (j, 0)
     return found
 
 

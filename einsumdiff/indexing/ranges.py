@@ -8,6 +8,7 @@ accesses too runs from 0 over all values for which every one of them is in bound
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NoReturn
 
 from einsumdiff.errors import IndexFault, ShapeFault, Span
 from einsumdiff.indexing.expression import Access, Affine, Delta, Index, Line
@@ -40,14 +41,13 @@ class Ranges:
         waiting = [index for index in self.line.indices if index.size is None]
         while waiting:
             found = [index for index in waiting if self._from_sums(index)]
-            if not found:
-                break
+            if not found:  # the left side says what no access does, and may settle the others
+                said = [index for index in waiting if index in declared]
+                if not said:
+                    self._undetermined(waiting[0])
+                for index in said:
+                    index.size = declared[index]
             waiting = [index for index in waiting if index.size is None]
-        for index in waiting:
-            if index in declared:
-                index.size = declared[index]
-            else:
-                self._undetermined(index)
         for form, size, access in self.affine:
             self._check(form, size, access)
         for index, size in declared.items():
@@ -228,7 +228,7 @@ class Ranges:
         index.size = best
         return True
 
-    def _undetermined(self, index: Index) -> None:
+    def _undetermined(self, index: Index) -> NoReturn:
         bearing = [a for f, _, a in self.affine if any(one is index for one, _ in f.terms)]
         if not bearing and index not in (self.line.left or ()):
             raise IndexFault(

@@ -14,9 +14,22 @@ from einsumdiff.errors import Unsupported, ValueFault
 from einsumdiff.language import tree
 from einsumdiff.language.table import Definition as Meaning
 from einsumdiff.language.table import Function, load_table
-from einsumdiff.nodes import Call, Entry, Number, add_numbers
-from einsumdiff.nodes import Definition as Defined
-from einsumdiff.program import Builder, Value, number
+from einsumdiff.nodes import (
+    Call,
+    Definition,
+    Entry,
+    Extent,
+    Form,
+    Guard,
+    Number,
+    Product,
+    Sum,
+    add_numbers,
+    constant_form,
+    counted,
+    product,
+)
+from einsumdiff.program import Builder, Value, broadcast, number, of_product
 from einsumdiff.sizes import as_fraction
 
 if TYPE_CHECKING:
@@ -140,7 +153,7 @@ def _logical(op: str, value: Value) -> None:
     only = value.products[0].factors if len(value.products) == 1 else ()
     entry = only[0] if len(only) == 1 else None
     array = entry.array if isinstance(entry, Entry) else None
-    body = array.body if isinstance(array, Defined) else None
+    body = array.body if isinstance(array, Definition) else None
     row = load_table()[body.function] if isinstance(body, Call) else None
     if not isinstance(row, Function) or not row.boolean:
         raise Unsupported(f"{op} is for comparisons", hint="write (x > 0) & (z > 0), or x != 0 for x")
@@ -170,6 +183,8 @@ def elementwise(name: str, values: Sequence[Value], builder: Builder) -> Value:
                 values = [*values, *_defaults(row, len(values), builder)]
             if row.mask:
                 return _choose(values, builder)
+            if row.operator in COMPARED and (found := _of_places(row.operator, values)) is not None:
+                return found
             return builder.call(row.name, values)
         case Meaning(cases=(case, *_)) if case.axes is None:
             if len(values) < len(case.parameters):
@@ -177,6 +192,26 @@ def elementwise(name: str, values: Sequence[Value], builder: Builder) -> Value:
             names = [parameter.name for parameter in case.parameters]
             return instantiate(case.value, dict(zip(names, values, strict=True)), builder)
     raise AssertionError(f"{name} is not a function of scalars")
+
+
+COMPARED: dict[str, Callable[[Form], tuple[Form, str]]] = {
+    ">=": lambda form: (form, ">="),
+    ">": lambda form: (form.plus(-1), ">="),
+    "<=": lambda form: (form.times(-1), ">="),
+    "<": lambda form: (form.times(-1).plus(-1), ">="),
+    "==": lambda form: (form, "=="),
+    "!=": lambda form: (form, "!="),
+}
+"""`left op right` as a condition on the form `left - right`."""
+
+
+def _of_places(op: str, values: Sequence[Value]) -> Value | None:
+    """A comparison of what counts places is a condition on indices: `arange(n)[i] >= arange(n)[j]`."""
+    axes, (left, right) = broadcast(values)
+    a, b = affine(left), affine(right)
+    if a is None or b is None or not (a - b).coefficients:
+        return None
+    return of_product(product(1, [Guard(*COMPARED[op](a - b))]), axes)
 
 
 def is_scalar(name: str) -> bool:
@@ -202,3 +237,34 @@ def _choose(values: Sequence[Value], builder: Builder) -> Value:
         chosen = a if known else b
         return chosen if chosen.axes == axes else builder.add([chosen, Value(axes, ())])
     return builder.masked(condition, a, b)
+
+
+def affine(products: Sequence[Product]) -> Form | None:
+    """The affine form that a sum of counts, sizes and whole numbers is: `arange(n) + 1`."""
+    total = constant_form(0)
+    for one in products:
+        part = _affine_product(one)
+        if part is None or not isinstance(one.coefficient, int):
+            return None
+        total = total + part.times(one.coefficient)
+    return total
+
+
+def _affine_product(one: Product) -> Form | None:
+    count = counted(one)
+    if count is not None:
+        return count
+    match one.factors:
+        case ():
+            return constant_form(1)
+        case (Extent(size, 1),):
+            return constant_form(size)
+        case (Entry(Definition(body=Sum(terms)), forms, 1),):
+            products = []
+            for term in terms:
+                if any(axis.label is None for axis in term.axes):
+                    return None
+                read = {axis.labels[0]: form for axis, form in zip(term.axes, forms, strict=True)}
+                products.append(term.product.substitute(read))
+            return affine(products)
+    return None

@@ -30,7 +30,7 @@ from einsumdiff.indexing.expression import (
 )
 from einsumdiff.indexing.ranges import Ranges, size_of_index
 from einsumdiff.indexing.shapes import Shape, Sizes
-from einsumdiff.sizes import AnySize, symbol
+from einsumdiff.sizes import AnySize, smaller, symbol
 
 
 class Sizing:
@@ -212,6 +212,16 @@ class Sizing:
             elif a in sizes or b in sizes:
                 sizes.setdefault(a, sizes.get(b, 0))
                 sizes.setdefault(b, sizes[a])
+        if meaning.least is not None:
+            own, i, j = meaning.least
+            least = smaller(self.sizes.resolve(sizes[i]), self.sizes.resolve(sizes[j]))
+            if least is None:
+                raise ShapeFault(
+                    f"which of the sizes {self.show([sizes[i], sizes[j]])[1:-1]} is smaller is not known",
+                    node.span,
+                    "give them as numbers, in shapes= or a declaration",
+                )
+            sizes[own] = least
         node.sizes = sizes
         return tuple(sizes[axis] for axis in meaning.axes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from einsumdiff.errors import IndexFault, NameFault, ShapeFault, Span, Unsupported
 from einsumdiff.indexing.calls import unknown_function
@@ -19,7 +20,7 @@ from einsumdiff.indexing.expression import (
     SizeName,
     Variable,
 )
-from einsumdiff.indexing.resolve import ELLIPSIS, Reader
+from einsumdiff.indexing.resolve import ELLIPSIS, Reader, part_of, parted, several
 from einsumdiff.indexing.shapes import check_given, declared_size, given_shape
 from einsumdiff.indexing.shapes import declared as in_words
 from einsumdiff.language import tree
@@ -144,7 +145,7 @@ class Statements:
             shape, source = given_shape(name, given)
             if name in self._declared:
                 old, place, span = self._declared[name]
-                if old != shape:
+                if len(old) != len(shape) or any(_clash(a, b) for a, b in zip(old, shape, strict=True)):
                     raise ShapeFault(
                         f"{name} is {in_words(old)}, {place}, and {in_words(shape)}, {source}",
                         span,
@@ -232,6 +233,18 @@ class Statements:
             return
         if isinstance(value, tree.Sequence) and len(value.items) == len(statement.targets):
             for target, one in zip(statement.targets, value.items, strict=True):
+                self._assign(tree.Assign((target,), one, statement.span))
+            return
+        gives = several(value)
+        if isinstance(value, tree.Apply) and len(gives) == len(statement.targets):
+            for target, name in zip(statement.targets, gives, strict=True):
+                self._assign(tree.Assign((target,), replace(value, function=name), statement.span))
+            return
+        if isinstance(value, tree.Apply) and value.function not in load_table():
+            raise unknown_function(value)
+        if isinstance(value, tree.Apply) and parted(value):
+            for k, target in enumerate(statement.targets):
+                one = part_of(value, k, len(statement.targets))
                 self._assign(tree.Assign((target,), one, statement.span))
             return
         function = value.function if isinstance(value, tree.Apply) else value.span.source
@@ -397,6 +410,11 @@ class Statements:
 
     def scalar(self, node: Node) -> None:
         self._line.scalars.append(node)
+
+
+def _clash(declared: AnySize, given: AnySize) -> bool:
+    """Whether a size cannot be both; a number given for a declared name is one of its values."""
+    return declared != given and isinstance(given, int) <= isinstance(declared, int)
 
 
 def _is_delta(base: tree.Tree) -> bool:

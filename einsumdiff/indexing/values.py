@@ -6,9 +6,10 @@ open labels; in whole-array notation it has axes and broadcasts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from einsumdiff.indexing.cases import rules_of
 from einsumdiff.indexing.expression import (
     Access,
     Affine,
@@ -34,13 +35,16 @@ from einsumdiff.indexing.expression import (
     Sum,
     walk,
 )
+from einsumdiff.indexing.resolve import ELLIPSIS
 from einsumdiff.indexing.scalars import add, divide, elementwise, power
-from einsumdiff.language.rows import Definition, Operation
-from einsumdiff.nodes import Entry, Form, Label, bare, constant_form
+from einsumdiff.language.rows import Definition as DefinitionRow
+from einsumdiff.language.rows import Operation, option
+from einsumdiff.language.table import load_table
+from einsumdiff.nodes import Array, Definition, Entry, Form, Label, bare, constant_form
 from einsumdiff.nodes import Operate as OperateBody
 from einsumdiff.nodes import Product as FactorProduct
 from einsumdiff.program import Builder, Value, at, extent, indicator, number, read
-from einsumdiff.sizes import AnySize, symbol
+from einsumdiff.sizes import AnySize, smaller, symbol
 
 
 @dataclass(slots=True)
@@ -147,7 +151,7 @@ def _extent(size: AnySize) -> Value:
 
 def _shared(operand: Value, row: object, builder: Builder) -> Value:
     """The operand of a scalar `def`, which may read it twice: a definition if it is more than an entry."""
-    return as_entry(operand, builder) if isinstance(row, Definition) else operand
+    return as_entry(operand, builder) if isinstance(row, DefinitionRow) else operand
 
 
 def as_entry(operand: Value, builder: Builder) -> Value:
@@ -227,6 +231,44 @@ def _unused(meaning: Meaning) -> list[Index]:
                 found.append(index)
         found += node.summed
     return found
+
+
+def operated(name: str, values: Sequence[Value], builder: Builder) -> Value:
+    """An operation with a stated rule, of whole arrays."""
+    row = load_table()[name]
+    assert isinstance(row, Operation)
+    array = operation_of(row, [builder.define(one) for one in values], builder)
+    return read(array)
+
+
+def operation_of(row: Operation, arrays: Sequence[Array], builder: Builder) -> Definition:
+    """The definition that holds an operation of these arrays."""
+    rule = rules_of(row)[0]
+    entries: list[Entry] = []
+    bound: list[Label] = []
+    sizes: dict[str, AnySize] = {}
+    batch: list[Label] = []
+    for array, pattern in zip(arrays, rule.patterns.values(), strict=True):
+        own = [index.name for index in pattern if index.name != ELLIPSIS]
+        leading = len(array.shape) - len(own)
+        if not batch:
+            batch = [Label(size) for size in array.shape[:leading]]
+        labels = [Label(size) for size in array.shape[leading:]]
+        sizes.update(zip(own, array.shape[leading:], strict=True))
+        bound += labels
+        entries.append(Entry(array, tuple(bare(label) for label in (*batch, *labels))))
+    matrix = [index.name for index in next(iter(rule.patterns.values()))][-2:]
+    axes = list(batch)
+    for index in rule.axes:
+        if index.name != ELLIPSIS:
+            size = sizes.get(index.name)
+            if size is None:
+                least = option(row, "least") == index.name
+                size = smaller(sizes[matrix[0]], sizes[matrix[1]]) if least else sizes[matrix[0]]
+            assert size is not None
+            axes.append(Label(size))
+    body = OperateBody(row.name, tuple(axes), tuple(entries), tuple(bound))
+    return builder.define_body(body, tuple(label.size for label in axes))
 
 
 def _stated(node: Operate, row: Operation, meaning: Meaning, scope: Scope) -> Value:

@@ -43,7 +43,7 @@ class RowBuilder(Builder):
     def spelling(self, module: Token, text: Any) -> Any:
         if is_token(text):
             template = str(text[1:-1])
-            return ("spelling", rows.Spelling(template, template=True, scipy="special." in template))
+            return ("spelling", rows.Spelling(template, template=True, scipy=module == "scipy"))
         return ("spelling", rows.Spelling(text.text, template=False, scipy=module == "scipy"))
 
     def domains(self, on: Token, *names: Token) -> Any:

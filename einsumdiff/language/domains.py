@@ -65,6 +65,7 @@ DOMAINS = {
         Domain("condition", "0 or 1", 0, 1, whole=True),
         Domain("any_matrix", "any matrix", matrix=True),
         Domain("square", "a square matrix", matrix=True),
+        Domain("any_square", "a square matrix, singular ones too", matrix=True),
         Domain("invertible", "a square matrix with an inverse", matrix=True),
         Domain("symmetric", "a symmetric matrix with distinct eigenvalues", matrix=True),
         Domain("positive_definite", "a symmetric matrix with positive eigenvalues", matrix=True),

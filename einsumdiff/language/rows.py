@@ -216,3 +216,12 @@ def option(row: Function | Definition | Operation | Form | Identity, word: str) 
         return None
     following = row.options.index(word) + 1
     return row.options[following] if following < len(row.options) else ""
+
+
+def gives(row: object) -> tuple[str, ...]:
+    """The functions that give the results of a function of several, as `slogdet` is; else nothing."""
+    return (
+        row.options[row.options.index("gives") + 1 :]
+        if isinstance(row, Form) and "gives" in row.options
+        else ()
+    )

@@ -19,7 +19,7 @@ from einsumdiff.errors import Unsupported
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.nodes import Form, Label, bare
 from einsumdiff.plan import Expr, Plan
-from einsumdiff.sizes import AnySize, Size
+from einsumdiff.sizes import AnySize, Size, names
 from einsumdiff.targets.numpy_helpers import HELPERS
 from einsumdiff.targets.numpy_views import (
     ATOM,
@@ -32,7 +32,6 @@ from einsumdiff.targets.numpy_views import (
     Text,
     Views,
     level_of,
-    negative,
     wrapped,
 )
 
@@ -62,7 +61,7 @@ class _Writer(Views):
     def __init__(self, what: Plan) -> None:
         super().__init__()
         self.plan = what
-        self.scipy = False
+        self.scipy = self.linalg = False
         self.typed = False
         taken = {p.name for p in what.parameters} | {s.name for s in what.statements if hasattr(s, "name")}
         self.dtype = next(name for name in ("dtype", "dtype_", "kind_") if name not in taken)
@@ -94,7 +93,8 @@ class _Writer(Views):
         else:
             lines = [f'"""{quoted}"""']
         lines += [*head, *body]
-        imports = ["import numpy as np"] + ["from scipy import special"] * self.scipy
+        modules = [name for name, used in (("linalg", self.linalg), ("special", self.scipy)) if used]
+        imports = ["import numpy as np"] + [f"from scipy import {', '.join(modules)}"] * bool(modules)
         helpers = [HELPERS[name] for name in HELPERS if name in self.helpers]
         parameters = ", ".join(p.name for p in self.plan.parameters)
         text = "\n".join(lines)
@@ -117,18 +117,22 @@ class _Writer(Views):
 
     def _sizes(self) -> list[str]:
         """Lines that read the sizes that are needed off the shapes."""
-        solved = self._solved_sizes()
-        for name in sorted(self.sizes - {*self.plan.sources, *self.plan.solved}):
+        for name in sorted(self.sizes - set(self.plan.sources)):
             raise Unsupported(
                 f"the size {name} is that of no axis of an input",
                 hint=f"give it a number, or give an input an axis of size {name}",
             )
+        sources = self.plan.sources
+        for name in reversed(sources):  # what a size is solved with is needed too
+            if name in self.sizes:
+                self.sizes.update(names(sources[name].less))
+                self.sizes.update(names(sources[name].by))
         lines = []
         for parameter in self.plan.parameters:
             wanted = {
-                axis: name
-                for name, (source_, axis) in self.plan.sources.items()
-                if source_ is parameter and name in self.sizes
+                one.axis: name
+                for name, one in sources.items()
+                if one.array is parameter and one.plain and name in self.sizes
             }
             if not wanted:
                 continue
@@ -138,22 +142,20 @@ class _Writer(Views):
                 lines.append(f"{targets}{',' * (rank == 1)} = {parameter.name}.shape")
             else:
                 lines += [f"{name} = {parameter.name}.shape[{axis}]" for axis, name in sorted(wanted.items())]
-        return lines + solved
-
-    def _solved_sizes(self) -> list[str]:
-        """Lines that solve for sizes of which an axis tells only a sum; what they need is needed too."""
-        lines = []
-        for name, one in reversed(self.plan.solved.items()):
-            if name in self.sizes:
-                whole = f"{one.array.name}.shape[{one.axis}]"
-                if one.rest != 0:
-                    minus = -one.rest
-                    sign, rest = ("-", one.rest) if negative(minus) else ("+", minus)
-                    whole += f" {sign} {self.size(rest, PRODUCT)}"
-                if one.factor != 1:
-                    whole = f"({whole})//{one.factor}" if one.rest != 0 else f"{whole}//{one.factor}"
-                lines.append(f"{name} = {whole}")
-        return lines[::-1]
+        for name, one in sources.items():
+            if name in self.sizes and not one.plain:
+                text = f"{one.array.name}.shape[{one.axis}]"
+                if one.less != 0:
+                    added = isinstance(one.less, int) and one.less < 0
+                    text += f" + {-one.less}" if added else f" - {self.size(one.less, PRODUCT)}"
+                if one.by != 1:
+                    text = (
+                        f"({text})//{self.size(one.by, ATOM)}"
+                        if one.less != 0
+                        else f"{text}//{self.size(one.by, ATOM)}"
+                    )
+                lines.append(f"{name} = {text}")
+        return lines
 
     # -- statements -----------------------------------------------------------------------------------
 
@@ -296,6 +298,30 @@ class _Writer(Views):
                 k = inner.axes.index(label)
                 renamed = inner.axes[:k] + tuple(n for n in axes if n not in inner.axes) + inner.axes[k + 1 :]
                 return Text(f"_product_of_others({inner.text}, {k})", renamed)
+            case plan.Running(op, base, label, place, reverse, apart, axes):
+                inner = self.emit(base, tuple(label if n is place else n for n in want))
+                k = inner.axes.index(label)
+                renamed = tuple(place if n is label else n for n in inner.axes)
+                if apart or reverse:
+                    self.helpers.add("_running")
+                    options = ", reverse=True" * reverse + ", apart=True" * apart
+                    return Text(f"_running(np.{op}, {inner.text}, {k}{options})", renamed)
+                return Text(f"np.cum{op}({inner.text}, axis={k})", renamed)
+            case plan.RunningAt(base, label, form, reverse, _):
+                self.helpers.add("_running_at")
+                inner = self.emit(base, ())
+                k = inner.axes.index(label)
+                own = tuple(n for n in want if n in form.labels)
+                own = own if len(own) == len(form.labels) else form.labels
+                places = self.affine(form, own)
+                text_ = f"_running_at({inner.text}, {k}, {places}{', reverse=True' * reverse})"
+                return Text(text_, (*inner.axes[:k], *own, *inner.axes[k + 1 :]))
+            case plan.RunningOthers(base, label, place, other, _):
+                self.helpers.add("_running_product_of_others")
+                inner = self.emit(base, ())
+                k = inner.axes.index(label)
+                rest = tuple(n for n in inner.axes if n is not label)
+                return Text(f"_running_product_of_others({inner.text}, {k})", (*rest, other, place))
             case plan.Apply(name, operands, axes):
                 row = load_table()[name]
                 assert isinstance(row, Function)
@@ -311,10 +337,14 @@ class _Writer(Views):
             case plan.Perform(name, operands, axes):
                 row = load_table()[name]
                 assert isinstance(row, Operation)
-                self.scipy |= row.spelling.scipy
+                self.linalg |= row.spelling.scipy
+                if row.spelling.text.startswith("_"):
+                    self.helpers.add(row.spelling.text.split("(")[0])
                 parts = [self.arranged(self.emit(o, o.axes), o.axes) for o in operands]
                 parameters = tuple(p.name for p in row.parameters)[: len(parts)]
                 return Text(row.spelling.spell(parameters, tuple(p.text for p in parts)), axes)
+            case plan.Solve():
+                return self._solve(value)
             case plan.Condition(form, op, axes):
                 axes = _ordered(axes, want)
                 return Text(f"({self.affine(form, axes)} {op} 0)", axes)
@@ -336,8 +366,12 @@ class _Writer(Views):
                 inner = self.emit(base, want)
                 return Text(f"{inner.within(ATOM)}.astype(np.intp)", inner.axes)
             case plan.Cast(base, _):
+                if _constant(base):  # of numbers alone, a float already
+                    return self.emit(base, want)
                 self.typed = True
                 inner = self.emit(base, want)
+                if not inner.axes:
+                    return Text(f"{self.dtype}.type({inner.text})", ())
                 return Text(f"{inner.within(ATOM)}.astype({self.dtype})", inner.axes)
 
     def _take(self, base: Text, label: Label, index: Expr) -> Text:
@@ -431,6 +465,17 @@ class _Writer(Views):
         a, b = self.emit(left, ()), self.emit(right, ())
         axes = _ordered(batch + rows + columns, want)
         return self.einsum([a, b], axes)
+
+    def _solve(self, value: plan.Solve) -> Text:
+        matrix = self.arranged(self.emit(value.matrix, value.matrix.axes), value.matrix.axes)
+        a = f"{matrix.within(ATOM)}.mT" if value.transposed else matrix.text
+        batch = tuple(n for n in value.axes if n in value.right.axes and n in value.matrix.axes)
+        columns = tuple(n for n in value.axes if n in value.right.axes and n not in batch)
+        order = (*batch, value.label, *columns)
+        right = self.arranged(self.emit(value.right, order), order)
+        if batch and not columns:  # a right side of two axes would be a matrix to NumPy
+            return Text(f"np.linalg.solve({a}, {right.within(ATOM)}[..., None])[..., 0]", value.axes)
+        return Text(f"np.linalg.solve({a}, {right.text})", value.axes)
 
     def _fold(self, op: str, base: Expr, axes: Axes, want: Axes) -> Text:
         inner = self.emit(base, want)

@@ -50,6 +50,90 @@ def _logsumexp(a, axis):
     with np.errstate(divide="ignore"):
         return np.log(np.sum(np.exp(a - top), axis=axis)) + np.squeeze(top, axis=axis)
 ''',
+    "_adjugate": '''
+def _adjugate(A):
+    """The transposed cofactors, by singular values: right where A has no inverse too."""
+    U, s, V = np.linalg.svd(A)
+    others = np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(axis=-1).astype(A.dtype)
+    sign = np.linalg.det(U)*np.linalg.det(V)
+    V, U = V.swapaxes(-1, -2), U.swapaxes(-1, -2)
+    return sign[..., None, None]*(V*others[..., None, :] @ U)
+''',
+    "_second_adjugate": '''
+def _second_adjugate(A):
+    """[..., i, j, k, l]: the derivative of the adjugate [i, j] in A[l, k], by singular values."""
+    U, s, V = np.linalg.svd(A)
+    one = np.eye(s.shape[-1], dtype=bool)
+    left = np.where(one[:, None] | one, 1, s[..., None, None, :]).prod(axis=-1)
+    left = np.where(one, 0, left)*(np.linalg.det(U)*np.linalg.det(V))[..., None, None]
+    left = left.astype(A.dtype)
+    V = V.swapaxes(-1, -2)
+    first = np.einsum("...ab,...ia,...ja,...kb,...lb->...ijkl", left, V, U, V, U)
+    return first - np.einsum("...ab,...ia,...la,...kb,...jb->...ijkl", left, V, U, V, U)
+''',
+    "_expm_slope": '''
+def _expm_slope(A):
+    """[..., i, j, k, l]: the derivative of expm(A)[i, j] in A[k, l], from expm([[A, E], [0, A]])."""
+    n = A.shape[-1]
+    unit = np.zeros((n, n, n, n), A.dtype)
+    np.einsum("klkl->kl", unit)[...] = 1
+    block = np.zeros((*A.shape[:-2], n, n, 2*n, 2*n), A.dtype)
+    block[..., :n, :n] = block[..., n:, n:] = A[..., None, None, :, :]
+    block[..., :n, n:] = unit
+    return np.moveaxis(linalg.expm(block)[..., :n, n:], (-2, -1), (-4, -3))
+''',
+    "_expm_curvature": '''
+def _expm_curvature(A):
+    """[..., i, j, k, l, p, q]: the second derivative of expm(A)[i, j] in A[k, l] and A[p, q]."""
+    n = A.shape[-1]
+    unit = np.zeros((n, n, n, n), A.dtype)
+    np.einsum("klkl->kl", unit)[...] = 1
+    block = np.zeros((*A.shape[:-2], n, n, n, n, 4*n, 4*n), A.dtype)
+    for k in range(4):
+        block[..., k*n:k*n + n, k*n:k*n + n] = A[..., None, None, None, None, :, :]
+    first, second = unit[:, :, None, None], unit
+    block[..., :n, n:2*n] = block[..., 2*n:3*n, 3*n:] = first
+    block[..., :n, 2*n:3*n] = block[..., n:2*n, 3*n:] = second
+    return np.moveaxis(linalg.expm(block)[..., :n, 3*n:], (-2, -1), (-6, -5))
+''',
+    "_running": '''
+def _running(op, a, axis, reverse=False, apart=False):
+    """The cumulative op along the axis, from the end with reverse; apart: without the entry itself."""
+    a = np.moveaxis(a, axis, -1)
+    if reverse:
+        a = a[..., ::-1]
+    cumulate, start = (np.cumsum, 0) if op is np.sum else (np.cumprod, 1)
+    if apart:
+        result = np.full_like(a, start)
+        result[..., 1:] = cumulate(a[..., :-1], axis=-1)
+    else:
+        result = cumulate(a, axis=-1)
+    if reverse:
+        result = result[..., ::-1]
+    return np.moveaxis(result, -1, axis)
+''',
+    "_running_at": '''
+def _running_at(a, axis, places, reverse=False):
+    """The sums of a along the axis up to each place (from there on, with reverse), 0 where there is none."""
+    a = np.moveaxis(a, axis, -1)
+    size = a.shape[-1]
+    sums = np.zeros((*a.shape[:-1], size + 1), np.result_type(a))
+    if reverse:
+        sums[..., :size] = np.cumsum(a[..., ::-1], axis=-1)[..., ::-1]
+    else:
+        sums[..., 1:] = np.cumsum(a, axis=-1)
+    return np.take(np.moveaxis(sums, -1, axis), np.clip(places + (not reverse), 0, size), axis=axis)
+''',
+    "_running_product_of_others": '''
+def _running_product_of_others(a, axis):
+    """[..., k, i]: the product of the entries up to i along the axis but the one at k; exact at zeros."""
+    a = np.moveaxis(a, axis, -1)
+    k, i = np.arange(a.shape[-1])[:, None], np.arange(a.shape[-1])
+    before = np.ones_like(a)
+    before[..., 1:] = np.cumprod(a[..., :-1], axis=-1)
+    after = np.cumprod(np.where(i > k, a[..., None, :], 1).astype(a.dtype), axis=-1)
+    return np.where(i >= k, before[..., :, None]*after, np.cumprod(a, axis=-1)[..., None, :])
+''',
     "_product_of_others": '''
 def _product_of_others(a, axis):
     """Along the axis, the product of all other entries; exact where entries are zero."""

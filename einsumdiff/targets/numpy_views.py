@@ -70,6 +70,7 @@ class Views:
         name, forms, shape = self._regrouped(name, forms, shape)
         if all(len(form.coefficients) <= 1 for form in forms):
             items = [self._slice(form, size) for form, size in zip(forms, shape, strict=True)]
+            all_items = tuple(items)
             backwards = any(item.endswith("[::-1]") for item in items)
             while items and items[-1] == ":":
                 items.pop()
@@ -79,8 +80,8 @@ class Views:
             labels = tuple(form.labels[0] for form in forms if form.coefficients)
             if backwards:
                 turned = [
-                    "::-1" if f.coefficients[0][1] == -1 or negative(f.coefficients[0][1]) else ":"
-                    for f in forms
+                    "::-1" if item.endswith("[::-1]") else ":"
+                    for item, f in zip(all_items, forms, strict=True)
                     if f.coefficients
                 ]
                 text += f"[{', '.join(turned)}]"
@@ -122,7 +123,13 @@ class Views:
                 return ":"
             stop = start + label.size
             return f"{self.size(start) if start != 0 else ''}:{'' if stop == size else self.size(stop)}"
-        if negative(c):
+        if c == -1 and start == size - 1 and label.size == size:
+            return "::-1"
+        if isinstance(c, int) and c < 0 and isinstance(start, int) and isinstance(label.size, int):
+            end = start + c * label.size
+            if label.size > 0:
+                return f"{start}:{end if end >= 0 else ''}:{c}"
+        if negative(c):  # sizes may be 0: a slice forwards that is turned round is right for those too
             low, stop = start + c * (label.size - 1), start + 1
             step = "" if c == -1 else f":{self.size(-c)}"
             whole = low == 0 and stop == size

@@ -11,16 +11,15 @@ from collections.abc import Iterable, Sequence, Set
 
 from einsumdiff.arguments import shape_text
 from einsumdiff.differentiate import Jacobian, term_arrays
+from einsumdiff.language import tree
 from einsumdiff.language.rows import Function
 from einsumdiff.language.table import load_table
 from einsumdiff.nodes import (
     Array,
     Call,
     Definition,
-    Entry,
     Form,
     Input,
-    Label,
     Product,
     Reduce,
     Sum,
@@ -38,6 +37,7 @@ from einsumdiff.views.letters import (
     place_axes,
     wanted_letters,
 )
+from einsumdiff.views.ranges import said
 from einsumdiff.views.text import SUM, brackets, form_text
 from einsumdiff.views.writer import Writer
 
@@ -174,51 +174,7 @@ def _reads(definition: Definition) -> tuple[Array, ...]:
 
 def _says_its_shape(definition: Definition, inline: Set[Array]) -> bool:
     """Whether the right side gives every index on the left its range."""
-    return all(_said(definition, inline))
-
-
-def _said(definition: Definition, inline: Set[Array]) -> list[bool]:
-    """For each axis, whether a plain access in what is written gives its index the whole range.
-
-    What stands in place is gone into. A shifted access may make a range shorter: it says nothing.
-    """
-    body, shape = definition.body, definition.shape
-    if not shape:
-        return []
-    match body:
-        case Sum(terms):
-            found = [False] * len(shape)
-            for term in terms:
-                given = _given(term.product.entries, inline)
-                if given is None:
-                    return [False] * len(shape)
-                for k, (form, size) in enumerate(zip(term.axes, shape, strict=True)):
-                    label = form.label
-                    found[k] |= label is not None and label in given and label.size == size
-            return found
-        case Call(_, axes, operands):
-            given = _given([o for o in operands if isinstance(o, Entry)], inline)
-            return [given is not None and label in given for label in axes]
-        case Reduce(axes=axes, entry=entry):
-            given = _given([entry], inline)
-            return [given is not None and label in given for label in axes]
-        case _:
-            return [size != 1 for size in shape]
-
-
-def _given(entries: Iterable[Entry], inline: Set[Array]) -> set[Label] | None:
-    """The labels that plain accesses give their range; None where an access is shifted."""
-    found: set[Label] = set()
-    for f in entries:
-        said = [True] * len(f.forms)
-        if f.array in inline and isinstance(f.array, Definition):
-            said = _said(f.array, inline)
-        for form, size, says in zip(f.forms, f.array.shape, said, strict=True):
-            if form.label is None and form.coefficients:
-                return None
-            if says and form.label is not None and form.label.size == size:
-                found.add(form.label)
-    return found
+    return all(said(definition, inline))
 
 
 def _page(program: Program, jacobians: Sequence[Jacobian]) -> _Page:
@@ -276,6 +232,7 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
     for jac in jacobians:
         if not jac.terms:
             notes.append(f"{output.name} does not depend on {' and '.join(_zero_in(program, jac))}")
+    notes += _ties(program, jacobians)
     if said or notes:
         lines.append(
             "  # ".join(part for part in (said, "; ".join(notes)) if part)
@@ -283,6 +240,37 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
             else f"# {'; '.join(notes)}"
         )
     return "\n".join(lines)
+
+
+POLICIES = {
+    "split": "ties of {} share equally",
+    "first": "of ties of {} the first has the slope",
+    "zero": "ties of {} have slope 0",
+}
+
+
+def _ties(program: Program, jacobians: Sequence[Jacobian]) -> list[str]:
+    """What is done at ties, where there may be some."""
+    wrt: set[Array] = {array for jac in jacobians for array in jac.wrt}
+    names_: dict[str, None] = {}
+    for definition in live([jacobians[0].output]):
+        if not wrt & set(body_arrays(definition.body)):
+            continue
+        wrt.add(definition)
+        match definition.body:
+            case Reduce(op="max" | "min" as op):
+                names_[str(op)] = None
+            case Call(function=function) if _has_ties(function):
+                names_[function] = None
+    return [POLICIES[program.builder.ties].format(" and ".join(names_))] if names_ else []
+
+
+def _has_ties(function: str) -> bool:
+    """Whether the rule of a function says what is done at ties."""
+    row = load_table()[function]
+    stated = row.partials.values() if isinstance(row, Function) else ()
+    parts = (part for one in stated if one is not None for part in tree.walk(one))
+    return any(isinstance(part, tree.Name) and part.name == "first_share" for part in parts)
 
 
 def _zero_in(program: Program, jacobian: Jacobian) -> list[str]:

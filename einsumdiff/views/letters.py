@@ -176,7 +176,7 @@ def in_place(
             continue
         if definition.named or definition in kept or length > limit or "whole" in ways:
             continue
-        if isinstance(definition.body, Operate) or _repeats(definition.body):
+        if _repeats(definition.body) or (isinstance(definition.body, Operate) and len(ways) != 1):
             continue
         if isinstance(definition.body, Sum):
             many = len(definition.body.terms) > 1
@@ -236,5 +236,5 @@ def _length(body: Body, cost: dict[Array, int]) -> int:
             return len(op) + 4 + 2 * len(bound) + of(entry.array, len(entry.forms)) + 12 * len(guards)
         case OneHot(_, entry):
             return 10 + of(entry.array, len(entry.forms))
-        case Operate():
-            return 1000
+        case Operate(operation=operation, operands=entries):
+            return len(operation) + 2 + sum(of(entry.array, 0) for entry in entries)

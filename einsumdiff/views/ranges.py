@@ -6,10 +6,13 @@ A term is brought into a form that says so; what then is left is said by a facto
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence, Set
 from typing import NamedTuple
 
 from einsumdiff.nodes import (
+    Array,
+    Call,
+    Definition,
     Entry,
     Factor,
     Form,
@@ -17,6 +20,8 @@ from einsumdiff.nodes import (
     Label,
     Mask,
     Product,
+    Reduce,
+    Sum,
     Term,
     bare,
 )
@@ -102,14 +107,21 @@ def spelled_in_bounds(product: Product) -> Product:
     return Product(product.coefficient, (*factors, *kept), tuple(bound))
 
 
+def compared(product: Product) -> set[Label]:
+    """The labels in inequalities."""
+    forms = [f.form for f in product.factors if isinstance(f, Guard) and f.op == ">="]
+    return {label for form in forms for label in form.labels}
+
+
 def agreeing(product: Product, declared: Container[Label]) -> Product:
     """Plain accesses that would give an index another range than it has go through a delta.
 
     a[j] * x[j] with j < n-1, a of size n-1, x of size n  ->  a[j] * delta[j+1, p+1] * x[p]
 
-    `declared` are labels whose range is said elsewhere.
+    `declared` are labels whose range is said elsewhere; so is that of labels in an inequality.
     """
     accesses = _accesses(product)
+    ordered = compared(product)
     own = {form.label for form, size in accesses if form.label is not None and form.label.size == size}
     factors: list[Factor] = []
     ties: list[Factor] = []
@@ -121,7 +133,8 @@ def agreeing(product: Product, declared: Container[Label]) -> Product:
         forms = []
         for form, size in zip(f.forms, f.array.shape, strict=True):
             label = form.label
-            if label is not None and label.size != size and (label in own or label in declared):
+            said = label in own or label in declared or label in ordered
+            if label is not None and label.size != size and said:
                 p = Label(size)
                 bound.append(p)
                 ties.append(Guard(form - bare(p), "=="))
@@ -132,15 +145,24 @@ def agreeing(product: Product, declared: Container[Label]) -> Product:
 
 
 def fitting(terms: Iterable[Term]) -> set[int]:
-    """The axes whose index gets its range from a shifted access in some term: `x[i+1]`."""
+    """The axes whose index gets its range from a shifted access in some term: `x[i+1]`.
+
+    A plain access says the range of its index itself, and so does an inequality.
+    """
     found: set[int] = set()
+    said: set[int] = set()
     for term in terms:
+        known = compared(term.product)
+        known |= {
+            f.label for f, size in _accesses(term.product) if f.label is not None and f.label.size == size
+        }
+        said |= {k for k, form in enumerate(term.axes) if form.label in known}
         for access, size in _accesses(term.product):
             if access.label is None and len(access.coefficients) == 1:
                 label = access.labels[0]
                 if _room(access, size) == label.size:
                     found |= {k for k, form in enumerate(term.axes) if form.label is label}
-    return found
+    return found - said
 
 
 class Accesses:
@@ -148,9 +170,19 @@ class Accesses:
 
     def __init__(self) -> None:
         self._found: list[tuple[Form, AnySize]] = []
+        self._inner: set[Label] = set()  # in what stands in place, which may shift them
+
+    def within(self, forms: Sequence[Form]) -> None:
+        self._inner.update(label for form in forms for label in form.labels)
 
     def add(self, forms: Sequence[Form], shape: Sequence[AnySize]) -> None:
         self._found += zip(forms, shape, strict=True)
+
+    def plain(self) -> set[Label]:
+        """The labels that have a plain access over the whole of an axis."""
+        return {
+            form.label for form, size in self._found if form.label is not None and form.label.size == size
+        }
 
     def own(self, label: Label) -> bool:
         """Whether plain accesses give the letter the range that it has."""
@@ -165,11 +197,11 @@ class Accesses:
         if not shifted:
             if plain and all(size == label.size for size in plain):
                 return None
-            if not plain:
+            if not plain and label not in self._inner:
                 return label.size, bare(label)
         elif plain and all(size == label.size for size in plain):
             return None
-        elif not plain and not alone:
+        elif not plain and not alone and label not in self._inner:
             return label.size, bare(label)
         else:
             bounds = [*plain, *(_room(f, s) for f, s in alone)]
@@ -190,3 +222,47 @@ def _room(form: Form, size: AnySize) -> AnySize | None:
         numerator = size - form.constant - 1
         return substitute(numerator, {}) // c + 1
     return None
+
+
+def said(definition: Definition, inline: Set[Array]) -> list[bool]:
+    """For each axis, whether a plain access in what is written gives its index the whole range.
+
+    What stands in place is gone into. A shifted access may make a range shorter: it says nothing.
+    """
+    body, shape = definition.body, definition.shape
+    if not shape:
+        return []
+    match body:
+        case Sum(terms):
+            found = [False] * len(shape)
+            for term in terms:
+                given = given_by(term.product.entries, inline)
+                if given is None:
+                    return [False] * len(shape)
+                for k, (form, size) in enumerate(zip(term.axes, shape, strict=True)):
+                    label = form.label
+                    found[k] |= label is not None and label in given and label.size == size
+            return found
+        case Call(_, axes, operands):
+            given = given_by([o for o in operands if isinstance(o, Entry)], inline)
+            return [given is not None and label in given for label in axes]
+        case Reduce(axes=axes, entry=entry):
+            given = given_by([entry], inline)
+            return [given is not None and label in given for label in axes]
+        case _:
+            return [size != 1 for size in shape]
+
+
+def given_by(entries: Iterable[Entry], inline: Set[Array]) -> set[Label] | None:
+    """The labels that plain accesses give their range; None where an access is shifted."""
+    found: set[Label] = set()
+    for f in entries:
+        plain = [True] * len(f.forms)
+        if f.array in inline and isinstance(f.array, Definition):
+            plain = said(f.array, inline)
+        for form, size, says in zip(f.forms, f.array.shape, plain, strict=True):
+            if form.label is None and form.coefficients:
+                return None
+            if says and form.label is not None and form.label.size == size:
+                found.add(form.label)
+    return found

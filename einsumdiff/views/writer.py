@@ -29,7 +29,6 @@ from einsumdiff.nodes import (
     Sum,
     Term,
     bare,
-    body_axes,
     counted,
     factor_labels,
     is_one_hot,
@@ -37,7 +36,7 @@ from einsumdiff.nodes import (
 from einsumdiff.sizes import AnySize
 from einsumdiff.sizes import names as size_names
 from einsumdiff.views.letters import INDICES, choose
-from einsumdiff.views.ranges import Accesses, Tie, agreeing, fitting, spelled_in_bounds, widened
+from einsumdiff.views.ranges import Accesses, Tie, agreeing, fitting, said, spelled_in_bounds, widened
 from einsumdiff.views.text import (
     ATOM,
     COMPARISON,
@@ -104,7 +103,8 @@ class Writer:
     def begin(self, places: Sequence[Form], terms: Sequence[Term] = ()) -> None:
         """A statement begins, whose left side bears these letters: in it a letter has one size."""
         self.left = {p.labels[0] for p in places}
-        self.fitting = fitting(terms)
+        self.fitted = {places[k].labels[0] for k in fitting(terms)}
+        self.pinned: set[Label] = set()
         self.sizes: dict[str, AnySize] = {str(p.labels[0].name): p.labels[0].size for p in places}
 
     def letter(self, label: Label, used: set[str]) -> Label:
@@ -158,34 +158,10 @@ class Writer:
         summed = [label for label in term.labels if label not in env]
         said = [
             form.label
-            for k, (form, place) in enumerate(zip(term.axes, places, strict=True))
-            if form.label in env and place.label in self.left and k not in self.fitting
+            for form, place in zip(term.axes, places, strict=True)
+            if form.label in env and self._has_range(place.label)
         ]
         return self.product(term.product, env, used, summed, ties, [label for label in said if label])
-
-    def _accessed(self, array: Array, forms: Sequence[Form], accesses: Accesses) -> None:
-        """Note what is read in the text: where a definition stands in place, what its body reads."""
-        inline = array.body if isinstance(array, Definition) and array in self.inline else None
-        labels = [form.label for form in body_axes(inline)] if inline is not None else []
-        if inline is None or None in labels:
-            accesses.add(forms, array.shape)
-            return
-        env = {label: form for label, form in zip(labels, forms, strict=True) if label is not None}
-        match inline:
-            case Sum(terms):
-                for term in terms:
-                    own = [form.label for form in term.axes]
-                    if own == labels or None not in own:
-                        inner = {n: form for n, form in zip(own, forms, strict=True) if n is not None}
-                        for f in term.product.factors:
-                            if isinstance(f, Entry | Mask):
-                                self._accessed(f.array, [g.substitute(inner) for g in f.forms], accesses)
-            case Call(_, _, operands) | Operate(_, _, operands, _, _):
-                for one in operands:
-                    if isinstance(one, Entry):
-                        self._accessed(one.array, [g.substitute(env) for g in one.forms], accesses)
-            case Reduce(_, _, _, entry, _) | OneHot(_, entry):
-                self._accessed(entry.array, [g.substitute(env) for g in entry.forms], accesses)
 
     def product(
         self,
@@ -226,6 +202,7 @@ class Writer:
             forms = tuple(form.substitute(env) for form in forms)
             accesses.add(forms, array.shape)
             env[place_] = bare(Gathered(place_.size, self.names.get(array, array.name), forms))
+        pinned, self.pinned = self.pinned, self.pinned | self._pins(product, env)
         for factor in product.factors:
             match factor:
                 case Guard() if count is not None:
@@ -234,7 +211,7 @@ class Writer:
                     pass
                 case Entry(array, forms, power):
                     forms = tuple(form.substitute(env) for form in forms)
-                    self._accessed(array, forms, accesses)
+                    self._access(accesses, array, forms)
                     rank = -len(forms) or -99
                     single = array not in self.inline
                     text = self.entry(array, forms, used)
@@ -253,15 +230,18 @@ class Writer:
                     parts.append(self._delta(left, right))
                 case Guard(form, ">="):
                     form = form.substitute(env)
-                    parts.append(Part(self._not_negative(form, used), labels_of((form,))))
+                    for label in form.labels:
+                        accesses.add((bare(label),), (label.size,))
+                    parts.append(Part(self._not_negative(form), labels_of((form,))))
                 case Guard(form, _):
                     form = form.substitute(env)
                     apart = self._delta(*sides(form))
                     masks.append((False, apart.text, apart.labels))
                 case Mask(array, forms, holds):
                     forms = tuple(form.substitute(env) for form in forms)
-                    self._accessed(array, forms, accesses)
+                    accesses.add(forms, array.shape)
                     masks.append((holds, self.entry(array, forms, used), labels_of(forms)))
+        self.pinned = pinned
         for label in over:
             needed = accesses.range_factor(label, cuts)
             if needed is not None:
@@ -295,6 +275,23 @@ class Writer:
             outer.append(Part(text, frozenset()))
         return negative, quotient(coefficient, outer)
 
+    def _access(self, accesses: Accesses, array: Array, forms: Sequence[Form]) -> None:
+        """Note an access; of what stands in place the axes whose range its text says."""
+        plain = [True] * len(forms)
+        if array in self.inline and isinstance(array, Definition):
+            plain = said(array, self.inline)
+        places = [k for k, one in enumerate(plain) if one]
+        accesses.add(tuple(forms[k] for k in places), tuple(array.shape[k] for k in places))
+        accesses.within([form for form, one in zip(forms, plain, strict=True) if not one])
+
+    def _pins(self, product: Product, env: Mapping[Label, Form]) -> set[Label]:
+        """The letters that plain accesses of a product give their range."""
+        accesses = Accesses()
+        for f in product.factors:
+            if isinstance(f, Entry) and not is_one_hot(f.array):
+                self._access(accesses, f.array, tuple(form.substitute(env) for form in f.forms))
+        return accesses.plain()
+
     def _counted(self, form: Form) -> Part:
         """The value of a form as a number: `arange(n)[i]`."""
         bounds = form.bounds()
@@ -310,20 +307,30 @@ class Writer:
         """The text where the guard holds."""
         form = guard.form.substitute(env)
         if guard.op == ">=":
-            return Text(f"where({self._not_negative(form, used).text}, {text.text}, {otherwise})")
+            return Text(f"where({self._not_negative(form).text}, {text.text}, {otherwise})")
         delta = self._delta(*sides(form)).text.text
         branches = f"{text.text}, {otherwise}" if guard.op == "==" else f"{otherwise}, {text.text}"
         return Text(f"where({delta}, {branches})")
 
-    def _not_negative(self, form: Form, used: set[str]) -> Text:
-        """`[form >= 0]`: it is one of 0, 1, ... up to the largest value that it has."""
+    def _not_negative(self, form: Form) -> Text:
+        """`[form >= 0]`, as a comparison of places: `arange(m)[i] >= arange(n)[j]`."""
         left, right = sides(form)
-        bounds = form.bounds()
-        assert bounds is not None, f"the sign of {form} is not known"
-        slack = bare(self.letter(Label(bounds[1] + 1), used))
-        self.numbers.update(size_names(bounds[1]))
-        delta = f"delta{self.brackets((left, right + slack))}"
-        return Text(f"sum{brackets((slack,))}({delta}*ones({bounds[1] + 1}){brackets((slack,))})")
+        sign = ">="
+        if right.constant == 1:
+            right, sign = right.plus(-1), ">"
+        return Text(f"{self._places(left)} {sign} {self._places(right)}", COMPARISON)
+
+    def _places(self, form: Form) -> str:
+        """The value of a form: the places of its letters are counted by arange."""
+        parts = []
+        for label, c in form.coefficients:
+            self.numbers.update([*size_names(label.size), *size_names(c)])
+            factor = "" if c == 1 else f"{Text(str(c), ATOM if isinstance(c, int) else SUM).within(SIGN)}*"
+            parts.append(f"{factor}arange({label.size}){self.brackets((bare(label),))}")
+        if form.constant != 0 or not parts:
+            self.numbers.update(size_names(form.constant))
+            parts.append(str(form.constant))
+        return " + ".join(parts)
 
     def _delta(self, a: Form, b: Form) -> Part:
         if b.label is not None and a.label is not None and b.label.serial < a.label.serial:
@@ -381,7 +388,12 @@ class Writer:
                 for label in bound:
                     env[label] = bare(self.letter(label, used))
                     letters.append(str(env[label].labels[0].name))
+                pinned = self.pinned
+                for guard in guards:
+                    if guard.op == ">=":
+                        self.pinned = self.pinned | set(guard.form.substitute(env).labels)
                 text = self._operand(entry, env, used)
+                self.pinned = pinned
                 over = f"[{','.join(letters)}]"
                 if op == "logsumexp":
                     return Text(f"log(sum{over}(exp({text.text})))")
@@ -401,7 +413,31 @@ class Writer:
             negative, text = number_text(operand)
             return Text("-" + text.text, SIGN) if negative else text
         forms = tuple(form.substitute(env) for form in operand.forms)
-        return self.entry(operand.array, forms, used)
+        if operand.array in self.inline:
+            return self.entry(operand.array, forms, used)
+        return self._first(operand.array, forms, used)
+
+    def _has_range(self, label: Label | None) -> bool:
+        """Whether something else gives a letter its range: the left side, or a plain access around here."""
+        return (label in self.left and label not in self.fitted) or label in self.pinned
+
+    def _first(self, array: Array, forms: Sequence[Form], used: set[str]) -> Text:
+        """An access; where its letters count fewer entries than the array has, and something else says so,
+        through a delta: x[i] with i < 2 is `sum[p](delta[i+1, p+1]*x[p])`."""
+        ties, letters, read = [], [], []
+        for form, size in zip(forms, array.shape, strict=True):
+            label = form.label
+            if label is not None and label.size != size and self._has_range(label):
+                letter = bare(self.letter(Label(size), used))
+                ties.append(self._delta(form, letter).text.text)
+                letters.append(letter)
+                read.append(letter)
+            else:
+                read.append(form)
+        text = self.entry(array, read, used)
+        if not ties:
+            return text
+        return Text(f"sum{brackets(letters)}({'*'.join([*ties, text.text])})")
 
     def _call(self, function: str, texts: Sequence[Text]) -> Text:
         sign = self.operator(function)
