@@ -57,6 +57,7 @@ class Statements:
         self.current: dict[str, Variable] = {}
         self.words: dict[str, None] = {}
         self.notes: list[str] = []
+        self.open_sizes: list[SizeName] = []  # that the context has to give
         self._pending: list[tree.Assign] = []
         self._declared: dict[str, tuple[tuple[AnySize, ...], str, Span | None]] = {}
         self._sizes: dict[str, str] = {}  # size names, with where they come from
@@ -118,7 +119,7 @@ class Statements:
         while stack:
             node, inside = stack.pop()
             match node:
-                case tree.Name(name=name):
+                case tree.Name(name=name) if not name.startswith(tree.OPEN):
                     self.words[name] = None
                     if not inside:
                         self._arrays.add(name)
@@ -320,6 +321,9 @@ class Statements:
     # -- what names mean, for the reader
 
     def value(self, name: tree.Name, indexed: bool) -> Node:
+        if name.name.startswith(tree.OPEN):
+            self.open_sizes.append(SizeName(name.span, name.name))
+            return self.open_sizes[-1]
         for scope in reversed(self._scope):
             if name.name in scope:
                 raise Unsupported(
