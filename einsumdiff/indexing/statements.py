@@ -25,7 +25,7 @@ from einsumdiff.indexing.shapes import check_given, declared_size, given_shape
 from einsumdiff.indexing.shapes import declared as in_words
 from einsumdiff.language import tree
 from einsumdiff.language.rows import NamedNumber
-from einsumdiff.language.table import load_table
+from einsumdiff.language.table import GREEK, load_table
 from einsumdiff.sizes import AnySize, names, symbol
 
 PROPERTIES = ("symmetric",)
@@ -36,8 +36,6 @@ MODULE_NAMES = {
     "torch": "np",
 }
 """What people import modules as; without the import line they look like arrays with methods."""
-GREEK = ("beta", "gamma")
-"""Functions whose names are those of parameters more often than not."""
 
 
 class Statements:

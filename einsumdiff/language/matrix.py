@@ -10,10 +10,10 @@ the text, so that what is wrong is shown where it was typed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
-from einsumdiff.errors import RankFault, ShapeFault, Span, SyntaxFault, Unsupported, ValueFault
+from einsumdiff.errors import NameFault, RankFault, ShapeFault, Span, SyntaxFault, Unsupported, ValueFault
 from einsumdiff.indexing.shapes import given_shape
 from einsumdiff.language import tree
 from einsumdiff.language.matrix_functions import FUNCTIONS, call
@@ -31,12 +31,18 @@ from einsumdiff.language.matrix_kinds import (
 )
 from einsumdiff.language.parse import parse_matrix_text
 from einsumdiff.language.rows import NamedNumber
-from einsumdiff.language.table import load_table
+from einsumdiff.language.table import GREEK, load_table
 from einsumdiff.language.tree import Tree
 from einsumdiff.sizes import names
 
 ELEMENTWISE = {"+": "+", "-": "-", ".*": "*", "./": "/", ".^": "**", "&": "&", "|": "|"}
 ELEMENTWISE |= {op: op for op in ("<", "<=", ">", ">=", "==", "!=")}
+
+CONSTANTS: dict[str, Callable[[Span], Tree]] = {
+    "Inf": lambda span: tree.Name("inf", span),
+    "true": lambda span: tree.Constant(True, span),
+    "false": lambda span: tree.Constant(False, span),
+}
 
 
 def parse_matrix(text: str, shapes: Mapping[str, object] | None = None) -> tuple[tree.Statement, ...]:
@@ -137,10 +143,17 @@ class _Translator:
             return Typed(node, self.kinds[name], span)
         if name == "eye":
             return identity(opened(span), span)
-        if name == "Inf":
-            return Typed(tree.Name("inf", span), SCALAR, span)
-        if name in self.sizes or isinstance(load_table().get(name), NamedNumber):
+        if name in CONSTANTS:
+            return Typed(CONSTANTS[name](span), SCALAR, span)
+        row = load_table().get(name)
+        if name in self.sizes or isinstance(row, NamedNumber):
             return Typed(node, SCALAR, span)
+        if name in FUNCTIONS or (row is not None and name not in GREEK):
+            raise NameFault(
+                f"{name} is a function, and stands here without a call",
+                span,
+                f"call it, {name}(...), or declare it as an array: {name}: (n,)",
+            )
         first = next((c for c in name if c.isalpha()), "a")
         self.kinds[name] = MATRIX if first.isupper() else COLUMN
         return Typed(node, self.kinds[name], span)

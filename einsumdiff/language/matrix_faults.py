@@ -52,6 +52,9 @@ def unexpected_token(tokens: Sequence[Token], token: Token, spot: Spot) -> Synta
             return SyntaxFault(
                 f"`{pair}` is not understood in matrix notation", spot(before, token), "write x = x + ..."
             )
+    if before is not None and before.type == "PRIME" and token.type in ("NAME", "NUMBER", "LPAR"):
+        message = f"an operator is missing between `'` and `{token}`"
+        return SyntaxFault(message, spot(before, token), "a product is written with *")
     if token.type == "BACKSLASH" or (before is not None and before.type == "BACKSLASH"):
         return SyntaxFault(r"`\` stands between a matrix and a right side", spot(token), r"write A\b")
     if token.type == "PRIME":

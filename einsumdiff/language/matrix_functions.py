@@ -126,7 +126,8 @@ def call(node: tree.Apply, args: Sequence[Typed | None]) -> Typed:
         raise NameFault(
             f"{node.function} is no function that is known",
             node.name_span,
-            f"{mean}a product is written with *, and a function is added by register",
+            f"{mean}a product is written with *, entries are not read in matrix notation, and a function is "
+            "added by register",
         )
     raise Unsupported(
         f"{node.function} has no meaning in matrix notation",
@@ -139,7 +140,8 @@ def _elementwise(asked: Call, function: str) -> Typed:
     """A function of scalars, entry by entry."""
     parts = [asked.arg(place) for place in range(len(asked.args))]
     for name, value in asked.node.keywords:
-        if not isinstance(value, tree.Number | tree.Constant):
+        number = value.operand if isinstance(value, tree.Unary) and value.op == "-" else value
+        if not isinstance(number, tree.Number | tree.Constant):
             asked.refuse(f"{name} is no number", "give it by its place")
     nodes, kind = together(parts, asked.span)
     return asked.gives(kind, function, *nodes, **dict(asked.node.keywords))
@@ -271,8 +273,8 @@ def _norm(asked: Call) -> Typed:
     order = asked.node.args[1:]
     if one.kind != MATRIX and order and isinstance(order[0], tree.String) and order[0].value == "fro":
         order = ()
-    if order and isinstance(order[0], tree.Name) and order[0].name == "Inf":
-        order = (tree.Name("inf", order[0].span),)
+    if order and asked.args[1] is not None:
+        order = (asked.args[1].node,)
     if one.kind == MATRIX and not (order and isinstance(order[0], tree.String)):
         asked.refuse(
             f"norm({one.source}) of a matrix is spectral in MATLAB, over all entries in Julia",
