@@ -18,7 +18,7 @@ from einsumdiff import __version__
 from einsumdiff.errors import EinsumDiffError
 
 FORMATS = ("index", "numpy", "json")
-_TAKE_A_VALUE = ("--wrt", "--shape", "--order", "--output", "--mode", "--format", "-o")
+_TAKE_A_VALUE = ("--wrt", "--shape", "--order", "--output", "--mode", "--format", "--notation", "-o")
 TOLERANCE = 1e-6
 """The largest relative error that `--check` lets pass."""
 
@@ -81,6 +81,7 @@ def _run(
             shapes=shapes or None,
             output=asked.output,
             mode=asked.mode,
+            notation=asked.notation,
         )
         text = _text(d, asked.format)
         error = d.check() if asked.check else 0.0
@@ -125,6 +126,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=SIZES",
         help="the shape of a name: W=m,n or x=3; a= is a scalar",
+    )
+    parser.add_argument(
+        "--notation",
+        choices=("numpy", "matrix"),
+        default="numpy",
+        help="how the program is written; matrix is the spelling of MATLAB and matrixcalculus.org",
     )
     parser.add_argument("--order", type=_order, default=1, metavar="N", help="2 is the Hessian")
     parser.add_argument("--output", metavar="NAME", help="what to differentiate, if not the last statement")

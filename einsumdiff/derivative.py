@@ -134,6 +134,7 @@ def _derive(asked: Request) -> Any:
         output=asked.output,
         wrt=names,
         ties=asked.ties,
+        notation=asked.notation,
     )
     program = _with_declared(program, statements, names)
     if asked.packing is not None:

@@ -16,11 +16,12 @@ LAYERS = """
     errors  data  sizes  tracing  language  language.domains  indexing
     language.tree  nodes  language.faults  packing  tracing.places
     canonical  language.rows  language.build  language.layout  solve  contract  structure  unfolding  plan
-    request  tracing.graph
-    program  language.build_rows
+    language.matrix_faults  request  tracing.graph
+    program  language.build_rows  language.build_matrix  language.matrix_kinds
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments
     language.table  indexing.shapes  indicators  needed
+    language.matrix_functions
     language.matrix
     indexing.scalars  products  indexing.ranges  indexing.calls
     indexing.resolve  indexing.sizing
@@ -120,8 +121,8 @@ def test_the_core_is_loaded_without_numpy_and_sympy(module):
         (
             "lark",
             {
-                *("language.parse", "language.matrix", "language.layout", "language.faults"),
-                *("language.build", "language.build_rows"),
+                *("language.parse", "language.layout", "language.faults", "language.matrix_faults"),
+                *("language.build", "language.build_rows", "language.build_matrix"),
             },
         ),
         ("sympy", {"views.sympy"}),

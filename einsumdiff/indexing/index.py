@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
+from einsumdiff.errors import NameFault, ShapeFault, Unsupported, ValueFault, nearest
 from einsumdiff.indexing.expression import Access, AxisSize, Layout, Line, Node, Operate, Variable, children
 from einsumdiff.indexing.ranks import Ranks, by_name
 from einsumdiff.indexing.shapes import Sizes, declared, shown
@@ -19,7 +19,7 @@ from einsumdiff.language import tree
 from einsumdiff.nodes import Array, Definition, Input, Label
 from einsumdiff.program import Builder, Program, Value
 from einsumdiff.simplify import rewrite
-from einsumdiff.sizes import AnySize, substitute, symbol
+from einsumdiff.sizes import AnySize, names, substitute, symbol
 
 
 def build(
@@ -31,6 +31,7 @@ def build(
     wrt: Sequence[str] = (),
     builder: Builder | None = None,
     ties: str = "split",
+    notation: str = "numpy",
 ) -> Program:
     """The program that the statements say.
 
@@ -42,6 +43,7 @@ def build(
     output : the name of the output, where it is not the last statement.
     wrt : names; one that is a definition is treated as an input from its line on.
     ties : what max and its like do at ties: `split`, `first` or `zero`.
+    notation : how the text is written, for what messages say to write instead.
     builder : takes the definitions; by default a new one with the identities of the rules.
 
     Raises
@@ -55,7 +57,7 @@ def build(
         read_program.add(statement)
     try:
         read_program.finish()
-        return _Building(read_program, text, output, wrt, builder).program()
+        return _Building(read_program, text, output, wrt, builder, notation).program()
     except RecursionError:
         raise Unsupported(
             "an expression is nested too deeply", None, "give parts of it names, in statements of their own"
@@ -66,9 +68,16 @@ class _Building:
     """The passes after reading."""
 
     def __init__(
-        self, read_program: Statements, text: str, output: str | None, wrt: Sequence[str], builder: Builder
+        self,
+        read_program: Statements,
+        text: str,
+        output: str | None,
+        wrt: Sequence[str],
+        builder: Builder,
+        notation: str,
     ) -> None:
         self.read, self.text, self.wrt, self.builder = read_program, text, wrt, builder
+        self.notation = notation
         self.lines = read_program.lines
         self.sizes = Sizes()
         self.output = self._output(output)
@@ -98,7 +107,7 @@ class _Building:
     def program(self) -> Program:
         """Find ranks and sizes, and define everything."""
         Ranks(self.lines).run()
-        sizing = Sizing(self.sizes, self._show)
+        sizing = Sizing(self.sizes, self._show, self.notation == "numpy")
         inputs = list(self.read.inputs.values())
         for variable in inputs:
             if not variable.rank and variable.declared is None and variable.exact is None:
@@ -112,6 +121,7 @@ class _Building:
             sizing.variable(variable)
         for line in self.lines:
             sizing.line(line)
+        self._no_open_size(inputs)
         self.sizes.settle(self._unknowns(), self.read.words)
         for variable in inputs:
             variable.array = Input(variable.name, self._final(variable.shape))
@@ -134,6 +144,19 @@ class _Building:
         )
 
     # -- sizes
+
+    def _no_open_size(self, inputs: Sequence[Variable]) -> None:
+        """What takes its size from the context has found one, that of an input."""
+        known = {
+            name for variable in inputs for size in variable.shape for name in names(self.sizes.resolve(size))
+        }
+        for node in self.read.open_sizes:
+            if not known.issuperset(names(self.sizes.resolve(symbol(node.name)))):
+                raise ShapeFault(
+                    f"the size of {node.span.source} does not follow from anything",
+                    node.span,
+                    "say it: declare a vector of that size, u: (n,), or write eye(n)",
+                )
 
     def _unknowns(self) -> list[AnySize]:
         sizes = [size for variable in self.read.inputs.values() for size in variable.shape]

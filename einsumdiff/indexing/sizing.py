@@ -40,10 +40,11 @@ class Sizing:
     ----------
     sizes : the unknowns.
     show : a shape as it is printed in messages.
+    numpy : whether the program is written so, and what to write instead is too.
     """
 
-    def __init__(self, sizes: Sizes, show: Callable[[Iterable[AnySize]], str]) -> None:
-        self.sizes, self._shown = sizes, show
+    def __init__(self, sizes: Sizes, show: Callable[[Iterable[AnySize]], str], numpy: bool) -> None:
+        self.sizes, self._shown, self._numpy = sizes, show, numpy
 
     def show(self, shape: Iterable[AnySize]) -> str:
         """A shape for messages."""
@@ -146,7 +147,9 @@ class Sizing:
         does = self._verb(node, b)
         together = f"cannot be {does}" if not isinstance(node, Call) else f"do not fit in {node.row.name}"
         hint = "declare them alike"
-        if len(x) == 1 and len(y) == 1:
+        if not self._numpy:
+            pass
+        elif len(x) == 1 and len(y) == 1:
             hint += f", or write {_source(a)}[:, None] for every pair"
         elif len(x) != len(y):
             low, high = ((a, x), (b, y)) if len(x) < len(y) else ((b, y), (a, x))

@@ -25,7 +25,7 @@ from einsumdiff.indexing.shapes import check_given, declared_size, given_shape
 from einsumdiff.indexing.shapes import declared as in_words
 from einsumdiff.language import tree
 from einsumdiff.language.rows import NamedNumber
-from einsumdiff.language.table import load_table
+from einsumdiff.language.table import GREEK, load_table
 from einsumdiff.sizes import AnySize, names, symbol
 
 PROPERTIES = ("symmetric",)
@@ -36,8 +36,6 @@ MODULE_NAMES = {
     "torch": "np",
 }
 """What people import modules as; without the import line they look like arrays with methods."""
-GREEK = ("beta", "gamma")
-"""Functions whose names are those of parameters more often than not."""
 
 
 class Statements:
@@ -58,6 +56,7 @@ class Statements:
         self.words: dict[str, None] = {}
         self.notes: list[str] = []
         self.properties: dict[str, tuple[str, ...]] = {}
+        self.open_sizes: list[SizeName] = []  # that the context has to give
         self._pending: list[tree.Assign] = []
         self._declared: dict[str, tuple[tuple[AnySize, ...], str, Span | None]] = {}
         self._sizes: dict[str, str] = {}  # size names, with where they come from
@@ -121,7 +120,7 @@ class Statements:
         while stack:
             node, inside = stack.pop()
             match node:
-                case tree.Name(name=name):
+                case tree.Name(name=name) if not name.startswith(tree.OPEN):
                     self.words[name] = None
                     if not inside:
                         self._arrays.add(name)
@@ -323,6 +322,9 @@ class Statements:
     # -- what names mean, for the reader
 
     def value(self, name: tree.Name, indexed: bool) -> Node:
+        if name.name.startswith(tree.OPEN):
+            self.open_sizes.append(SizeName(name.span, name.name))
+            return self.open_sizes[-1]
         for scope in reversed(self._scope):
             if name.name in scope:
                 raise Unsupported(

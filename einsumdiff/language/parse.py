@@ -1,6 +1,7 @@
 """From text to the syntax tree.
 
-The grammar is `grammar/einsumdiff.lark`; lark reads it, and is imported when the first text is parsed.
+The grammars are `grammar/einsumdiff.lark` and, for the other notation, `grammar/matrix.lark`; lark reads
+them, and is imported when the first text is parsed.
 None of lark's errors reaches the user: each becomes a `SyntaxFault` that points into the text.
 """
 
@@ -9,13 +10,15 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from einsumdiff import data
-from einsumdiff.language import tree
+from einsumdiff.language import faults, matrix_faults, tree
 from einsumdiff.language.build import Builder
+from einsumdiff.language.build_matrix import MatrixBuilder
 from einsumdiff.language.build_rows import RowBuilder
-from einsumdiff.language.faults import Spot, unexpected_character, unexpected_token
+from einsumdiff.language.faults import Spot
 from einsumdiff.language.layout import Layout
 
 if TYPE_CHECKING:
@@ -46,6 +49,16 @@ def parse_expression(text: str) -> tree.Tree:
     return node
 
 
+def parse_matrix_text(text: str) -> tuple[tree.Statement, ...]:
+    """The statements of a program in matrix notation, whose operators nobody has given a meaning yet.
+
+    >>> [statement.value.op for statement in parse_matrix_text("x'; A.*B")]
+    ["'", '.*']
+    """
+    statements: tuple[tree.Statement, ...] = _matrix_reader().read(text, "program")
+    return statements
+
+
 def parse_formula(text: str) -> tree.Formula:
     """A derivative in index notation: definitions, then `dy[i]/dx[m] = ...`, a line for each.
 
@@ -69,24 +82,25 @@ def parse_row(text: str, whole: str | None = None, offset: int = 0) -> Any:
 
 
 class _Reader:
-    """Lark's parser, made once, and the builder that it calls.
+    """Lark's parser for a grammar, made once, and the builder that it calls.
 
-    The lock is there because the builder holds the text that is being read.
+    The lock is there because the builder holds the text that is being read. `faults` is the module that
+    says what could not be read.
     """
 
     always_accept = ()  # lark asks a postlex for it
 
-    def __init__(self) -> None:
+    def __init__(self, grammar: str, starts: list[str], builder: Builder, faults: ModuleType) -> None:
         import lark
 
         self._lark = lark
         self._lock = threading.RLock()
-        self._builder = RowBuilder()
+        self._builder, self._faults = builder, faults
         self._parser = lark.Lark(
-            data.grammar("einsumdiff"),
+            data.grammar(grammar),
             parser="lalr",
             lexer="basic",
-            start=STARTS,
+            start=starts,
             transformer=_Calls(self._builder),
             postlex=self,
         )
@@ -103,9 +117,9 @@ class _Reader:
                 self._builder.finish()
                 return result
             except self._lark.exceptions.UnexpectedCharacters as error:
-                raise unexpected_character(text, error.pos_in_stream or 0, spot) from None
+                raise self._faults.unexpected_character(text, error.pos_in_stream or 0, spot) from None
             except self._lark.exceptions.UnexpectedToken as error:
-                raise unexpected_token(self._layout.laid, error.token, spot) from None
+                raise self._faults.unexpected_token(self._layout.laid, error.token, spot) from None
             finally:
                 self._builder.begin(Spot(""))
 
@@ -128,4 +142,9 @@ class _Calls:
 
 @functools.cache
 def _reader() -> _Reader:
-    return _Reader()
+    return _Reader("einsumdiff", STARTS, RowBuilder(), faults)
+
+
+@functools.cache
+def _matrix_reader() -> _Reader:
+    return _Reader("matrix", ["program"], MatrixBuilder(), matrix_faults)

@@ -35,6 +35,9 @@ from einsumdiff.language.rows import Spelling as Spelling
 from einsumdiff.language.rows import Stated as Stated
 from einsumdiff.language.rows import option as option
 
+GREEK = ("beta", "gamma")
+"""Functions whose names are those of parameters more often than not."""
+
 _HEAD = re.compile(r"([^\W\d]\w*)[ \t]+([^\W\d]\w*|\S)")
 _ROW = re.compile(r"^[^\s#].*(?:\n(?:[ \t].*|[ \t]*#.*|[ \t]*$))*", re.MULTILINE)
 

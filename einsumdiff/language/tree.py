@@ -9,6 +9,9 @@ from typing import assert_never
 
 from einsumdiff.errors import Span
 
+OPEN = "?open"
+"""How a Name begins that is a size nobody typed, which the context gives: that of `vector(1)`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -44,7 +47,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """`-x`, `+x`, `~x`."""
+    """`-x`, `+x`, `~x`; in matrix notation, until it is translated, also `x'`."""
 
     op: str
     operand: Tree
@@ -53,7 +56,10 @@ class Unary:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """`left op right` with op one of `+ - * / // % ** @ < <= > >= == != & |`."""
+    r"""`left op right` with op one of `+ - * / // % ** @ < <= > >= == != & |`.
+
+    In matrix notation, until `matrix` has translated it, also one of `.* ./ .^ ^ \`.
+    """
 
     op: str
     left: Tree
