@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from einsumdiff.differentiate import Jacobian, differentiate, further
 from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported, ValueFault, nearest
+from einsumdiff.extension import Rules, in_force, rules_of
 from einsumdiff.function import Compiled, Reader
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.language import tree
+from einsumdiff.language.table import Setting
 from einsumdiff.meaning import same
 from einsumdiff.nodes import Array, Input
 from einsumdiff.packing import Packing
 from einsumdiff.program import Builder, Program
-from einsumdiff.request import Request, request, wrt_names
+from einsumdiff.request import Request, policy, request, wrt_names
 from einsumdiff.sizes import names as size_names
 from einsumdiff.structure import Structure, structure
 
@@ -33,6 +35,8 @@ def derive(
     batch: str | None = None,
     notation: str = "numpy",
     mode: str = "auto",
+    ties: str | None = None,
+    rules: Rules | None = None,
 ) -> Any:
     """The derivative of a program, or of a derivative.
 
@@ -47,6 +51,10 @@ def derive(
     output : the name whose derivative it is, if that is not the last statement; for a function that returns
         several values, which one: a key of its dictionary or a place in its tuple.
     mode : `auto`, `forward` or `reverse`.
+    ties : what equal arguments of maximum, minimum, fmax, fmin and clip, and equal entries in max and min
+        get of the slope: `split` (the default), an equal share each; `first`, the first in C order all of
+        it; `zero`, nobody anything.
+    rules : functions of one's own, see `register`; with those of a `with` statement around.
 
     Returns
     -------
@@ -87,15 +95,23 @@ def derive(
         names = ", ".join(repr(key) for key in program)
         raise Unsupported("this is several derivatives", None, f"go on from one of them: {names}")
     if isinstance(program, Derivative):
-        if shapes is not None or output is not None:
-            raise ValueFault("shapes= and output= belong to the program, not to a derivative of it")
+        if any(one is not None for one in (shapes, output, ties, rules)):
+            raise ValueFault(
+                "shapes=, output=, ties= and rules= belong to the program, not to a derivative of it"
+            )
         packing = program.asked.packing if program.asked is not None else None
         if packing is not None:
             wrt = packing.plain(wrt)
         return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
-    if callable(program):
-        return _derive_function(program, wrt, order, shapes, output, mode)
-    return _derive(request(program, wrt, order, shapes, output, mode))
+    with in_force(rules, policy("split" if ties is None else ties)) as setting:
+        if callable(program):
+            return _derive_function(program, wrt, order, shapes, output, mode, setting)
+        return _derive(_within(request(program, wrt, order, shapes, output, mode), setting))
+
+
+def _within(asked: Request, setting: Setting) -> Request:
+    """The request with the setting that it was made in, for whoever derives again."""
+    return replace(asked, ties=setting.ties, rules=rules_of(setting))
 
 
 def _derive_function(
@@ -105,12 +121,13 @@ def _derive_function(
     shapes: Mapping[str, object] | None,
     output: str | int | None,
     mode: str,
+    setting: Setting,
 ) -> Any:
     """The derivative of a Python function: of the text that says the same."""
     from einsumdiff.tracing.trace import trace
 
     traced = trace(function, wrt, shapes, output)
-    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode)
+    asked = _within(request(traced.text.text, traced.wrt, order, traced.shapes, None, mode), setting)
     try:
         return _derive(replace(asked, packing=traced.packing))
     except EinsumDiffError as error:
@@ -238,7 +255,8 @@ class Derivative(Compiled):
         """
         from einsumdiff.views.index import axis_letters
 
-        return structure(self._jacobian.terms, axis_letters(self._program, self._jacobian))
+        with self._setting:
+            return structure(self._jacobian.terms, axis_letters(self._program, self._jacobian))
 
     def __call__(self, /, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
         """The derivative at these arrays, an array of its own.
@@ -269,9 +287,14 @@ class Derivative(Compiled):
                 None,
                 "derive it from a program",
             )
-        return check(self._program, self._jacobian, self, arrays)
+        with self._setting:
+            return check(self._program, self._jacobian, self, arrays)
 
     def _further(self, names: tuple[str, ...], order: int, mode: str, single: bool) -> Any:
+        with self._setting:
+            return self._derived(names, order, mode, single)
+
+    def _derived(self, names: tuple[str, ...], order: int, mode: str, single: bool) -> Any:
         asked = self.asked.further(names, order, mode, single, self.wrt) if self.asked else None
         arrays = [self._program.arrays.get(name) for name in names]
         if asked is not None and not all(isinstance(array, Input) for array in arrays):
@@ -296,7 +319,8 @@ class Derivative(Compiled):
         if self._shown is None:
             from einsumdiff.views.index import derivative_text
 
-            self._shown = derivative_text(self._program, [self._jacobian])
+            with self._setting:
+                self._shown = derivative_text(self._program, [self._jacobian])
         return self._shown
 
     def __repr__(self) -> str:
@@ -327,10 +351,9 @@ class Derivative(Compiled):
 
 def _again(asked: Request) -> Any:
     """What unpickling does: derive from the arguments as they were given."""
-    if asked.chosen is None:
-        return _derive(asked)
-    several = _derive(replace(asked, chosen=None))
-    return several[asked.chosen]
+    with in_force(asked.rules, asked.ties, alone=True):
+        found = _derive(replace(asked, chosen=None))
+    return found if asked.chosen is None else found[asked.chosen]
 
 
 class Derivatives(Compiled, Mapping[Any, Derivative]):
@@ -406,7 +429,8 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
         if self._shown is None:
             from einsumdiff.views.index import derivative_text
 
-            self._shown = derivative_text(self._program, self._jacobians)
+            with self._setting:
+                self._shown = derivative_text(self._program, self._jacobians)
         return self._shown
 
     def __repr__(self) -> str:

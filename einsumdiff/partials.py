@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from einsumdiff.errors import Unsupported
 from einsumdiff.indexing import expand
-from einsumdiff.language.table import Function, load_table
+from einsumdiff.language.table import Function, load_table, setting
 from einsumdiff.nodes import (
     Array,
     Call,
@@ -122,16 +122,46 @@ def _of_reduce(definition: Definition, body: Reduce, builder: Builder) -> Iterat
         case "prod":
             core = _rest_of_product(body, builder)
         case "max" | "min":
-            # ties share: [a == max]/(how many are); both factors have derivative zero
-            hit = builder.call("equal", [part, whole])
-            count = builder.sum(Value((), (Product(1, (builder.entry(hit),)),)), body.bound)
-            core = builder.factor(builder.multiply(hit, builder.power(count, -1)))
+            core = builder.factor(_share(builder.call("equal", [part, whole]), body.bound, builder))
         case "logsumexp":
             core = builder.factor(builder.call("exp", [builder.add([part, builder.scale(whole, -1)])]))
         case _:
             raise AssertionError(body.op)
     core = multiply(core, Product(1, body.guards))
     yield entry.array, _summing(axes + entry.forms, core, (*body.axes, *body.bound))
+
+
+def _share(hit: Value, bound: tuple[Label, ...], builder: Builder) -> Value:
+    """What one place of a tie gets, of 1: hit is 1 where an entry is the largest, else 0.
+
+    split   hit/(how many are hit)              first   hit*[none is hit before it]
+    zero    hit*[it alone is hit]
+
+    All factors have derivative zero.
+    """
+    hits = Value((), (Product(1, (builder.entry(hit),)),))
+    match setting().ties:
+        case "split":
+            return builder.multiply(hit, builder.power(builder.sum(hits, bound), -1))
+        case "zero":
+            alone = builder.call("equal", [builder.sum(hits, bound), number(1)])
+        case "first":
+            before = [_before(hits, bound[:k], label, bound[k + 1 :], builder) for k, label in enumerate(bound)]
+            alone = builder.call("equal", [builder.add(before), number(0)])
+        case other:
+            raise AssertionError(other)
+    return builder.multiply(hit, alone)
+
+
+def _before(
+    hits: Value, same: tuple[Label, ...], label: Label, later: tuple[Label, ...], builder: Builder
+) -> Value:
+    """How many are hit that come before in C order, and differ first in this label."""
+    other = label.fresh()
+    (one,) = builder.sum(hits, later).products
+    moved = one.substitute({label: bare(other)})
+    earlier = Guard(bare(label) - bare(other).plus(1), ">=")
+    return builder.sum(Value((), (multiply(moved, Product(1, (earlier,))),)), (other,))
 
 
 def _rest_of_product(body: Reduce, builder: Builder) -> Product:

@@ -10,6 +10,8 @@ from string import ascii_uppercase
 from typing import SupportsIndex
 
 from einsumdiff.errors import NameFault, ValueFault, as_read
+from einsumdiff.extension import Rules
+from einsumdiff.language.rows import TIES
 from einsumdiff.packing import Packing
 
 _EINSUM = re.compile(r"[\sA-Za-z.,]*->[\sA-Za-z.]*")
@@ -45,6 +47,8 @@ class Request:
     single: bool
     chosen: tuple[str, ...] | None = None
     packing: Packing | None = None
+    ties: str = "split"
+    rules: Rules | None = None
 
     def further(
         self, names: tuple[str, ...], order: int, mode: str, single: bool, before: tuple[str, ...]
@@ -142,6 +146,13 @@ def _mode(mode: object) -> str:
     if mode not in MODES:
         raise ValueFault(f"there is no mode {mode!r}", None, f"write {', '.join(MODES)}")
     return str(mode)
+
+
+def policy(ties: object) -> str:
+    """The policy for ties, checked."""
+    if ties not in TIES:
+        raise ValueFault(f"there is no policy {ties!r} for ties", None, f"write {', '.join(TIES)}")
+    return str(ties)
 
 
 def _plain_shapes(shapes: Mapping[str, object] | None) -> dict[str, PlainShape] | None:

@@ -16,12 +16,14 @@ LAYERS = """
     errors  data  sizes  tracing  language  language.domains  indexing
     language.tree  nodes  language.faults  packing  tracing.places
     canonical  language.rows  language.build  language.layout  solve  contract  structure  unfolding  plan
-    request  tracing.graph
+    tracing.graph
     program  language.build_rows
     indexing.expression
-    language.parse  terms  indexing.einstein  meaning  arguments
+    language.parse  terms  indexing.einstein  meaning  arguments  language.checking
+    language.by_sympy
     language.table  indexing.shapes  indicators  needed
-    indexing.scalars  products  indexing.ranges  indexing.calls
+    extension
+    indexing.scalars  products  indexing.ranges  indexing.calls  request
     indexing.resolve  indexing.sizing
     indexing.cases  indexing.statements
     indexing.values
@@ -38,7 +40,7 @@ LAYERS = """
     tracing.tracer
     targets  targets.numpy_helpers  targets.numpy_views
     targets.numpy  evaluate
-    views  views.letters  views.ranges  views.text
+    views  views.letters  views.ranges  views.text  views.kinks
     views.writer
     views.index
     tracing.recording
@@ -117,7 +119,7 @@ def test_the_core_is_loaded_without_numpy_and_sympy(module):
             "lark",
             {"language.parse", "language.build", "language.build_rows", "language.faults", "language.layout"},
         ),
-        ("sympy", {"views.sympy"}),
+        ("sympy", {"views.sympy", "language.by_sympy"}),
     ],
 )
 def test_a_library_is_known_in_few_places(library, places):

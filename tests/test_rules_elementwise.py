@@ -40,6 +40,8 @@ def evaluate(node: tree.Tree, values: Mapping[str, object]) -> object:
         case tree.Number(value) | tree.Constant(value):
             return value
         case tree.Name(name):
+            if name in TABLE.policies:
+                return TABLE.policies[name].values["split"]
             return values[name] if name in values else TABLE[name].value
         case tree.Unary("-", operand):
             return -evaluate(operand, values)

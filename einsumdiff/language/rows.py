@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 from einsumdiff.errors import Span
 from einsumdiff.language.domains import Domain
@@ -45,11 +46,12 @@ class Spelling:
     text: str
     template: bool
     scipy: bool  # whether it needs `from scipy import special`
+    names: tuple[str, ...] = ()  # modules and functions of the user's that it reads
 
     @property
     def function(self) -> str:
         """The name with its module, `np.linalg.inv`; not for templates."""
-        return f"{'special' if self.scipy else 'np'}.{self.text}"
+        return self.text if self.names else f"{'special' if self.scipy else 'np'}.{self.text}"
 
     def spell(self, parameters: tuple[str, ...], arguments: tuple[str, ...]) -> str:
         """The expression with these arguments in place of the parameters.
@@ -204,10 +206,36 @@ class Identity:
     span: Span
 
 
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`policy first_share = split 0.5, first 1, zero 0`: a number in partials that ties= chooses."""
+
+    name: str
+    values: dict[str, int | Fraction | float]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class BySymPy:
+    """`sympy airyai(x)   on real`: a function whose value and partials SymPy knows.
+
+    `of NAME` among the options is its name in SymPy, where that is another.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    domains: tuple[Domain, ...]
+    options: tuple[str, ...]
+    span: Span
+
+
+TIES = ("split", "first", "zero")
+"""What a tie may do, see `derive`."""
+
 Row = Function | Definition | Operation | Form | NamedNumber
 
 
-def option(row: Function | Definition | Operation | Form | Identity, word: str) -> str | None:
+def option(row: Function | Definition | Operation | Form | Identity | BySymPy, word: str) -> str | None:
     """The word after `word` among the options of a row, "" where none follows, None without `word`.
 
     `reduce k` in a row makes `option(row, "reduce")` be `"k"`.

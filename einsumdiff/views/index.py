@@ -23,6 +23,7 @@ from einsumdiff.nodes import (
 )
 from einsumdiff.program import Program, live
 from einsumdiff.sizes import names
+from einsumdiff.views.kinks import ties_notes
 from einsumdiff.views.letters import (
     DEFINITIONS,
     INDICES,
@@ -215,7 +216,7 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
     if output.shape:
         shapes.setdefault(output.name, shape_text(output.shape))
     said = "; ".join(f"{name}: {text}" for name, text in shapes.items())
-    notes = list(program.notes)
+    notes = [*program.notes, *ties_notes(program, jacobians)]
     for jac in jacobians:
         if not jac.terms:
             notes.append(f"{output.name} does not depend on {' and '.join(_zero_in(program, jac))}")
