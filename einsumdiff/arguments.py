@@ -296,7 +296,9 @@ def _solve_one(array: str, axis: int, size: AnySize, name: str, actual: int, val
     parts = linear(size, name)
     if parts is None:
         return False
-    factor, rest = parts[0], evaluate(parts[1], values)
+    factor, rest = (evaluate(part, values) for part in parts)
+    if factor == 0:
+        return False
     value, left = divmod(actual - rest, factor)
     if left or value < 0:
         known = "".join(f", {n} = {values[n]}" for n in names(parts[1]))

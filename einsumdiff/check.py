@@ -14,7 +14,7 @@ from einsumdiff.language.table import load_table
 from einsumdiff.meaning import Copier
 from einsumdiff.needed import arguments
 from einsumdiff.nodes import Array, Definition, Input
-from einsumdiff.program import Builder, Program
+from einsumdiff.program import Program
 from einsumdiff.program import read as value_of
 from einsumdiff.sizes import evaluate, names
 
@@ -167,8 +167,7 @@ def _before(program: Program, jacobian: Jacobian) -> tuple[Callable[..., Any], l
 
     A last wrt that is a definition becomes a parameter of it, after the others.
     """
-    builder = program.builder
-    program = replace(program, builder=Builder(dict(builder.known), set(builder.taken), builder.rewrite))
+    program = replace(program, builder=program.builder.copy())
     base: Jacobian | None = None
     for array in jacobian.wrt[:-1]:
         found = differentiate(program, [array]) if base is None else further(program, base, [array])

@@ -12,12 +12,12 @@ from einsumdiff.extension import Rules, in_force, rules_of
 from einsumdiff.function import Compiled, Reader
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.language import tree
-from einsumdiff.language.table import Setting
+from einsumdiff.language.table import setting
 from einsumdiff.meaning import same
 from einsumdiff.nodes import Array, Input
 from einsumdiff.packing import Packing
-from einsumdiff.program import Builder, Program
-from einsumdiff.request import Request, policy, request, wrt_names
+from einsumdiff.program import Program
+from einsumdiff.request import Request, request, wrt_names
 from einsumdiff.sizes import names as size_names
 from einsumdiff.structure import Structure, structure
 
@@ -35,7 +35,7 @@ def derive(
     batch: str | None = None,
     notation: str = "numpy",
     mode: str = "auto",
-    ties: str | None = None,
+    ties: str = "split",
     rules: Rules | None = None,
 ) -> Any:
     """The derivative of a program, or of a derivative.
@@ -51,10 +51,10 @@ def derive(
     output : the name whose derivative it is, if that is not the last statement; for a function that returns
         several values, which one: a key of its dictionary or a place in its tuple.
     mode : `auto`, `forward` or `reverse`.
-    ties : what equal arguments of maximum, minimum, fmax, fmin and clip, and equal entries in max and min
-        get of the slope: `split` (the default), an equal share each; `first`, the first in C order all of
-        it; `zero`, nobody anything.
-    rules : functions of one's own, see `register`; with those of a `with` statement around.
+    notation : `numpy`, or `matrix` for the spelling of MATLAB, Julia and matrixcalculus.org.
+    ties : where the largest (or least) is there twice, max, min, maximum, minimum, fmax, fmin and clip
+        give each an equal part (`split`), all to the `first`, or nothing to any (`zero`).
+    rules : functions of one's own, see `register`; on top of those of a `with` statement around.
 
     Returns
     -------
@@ -85,33 +85,37 @@ def derive(
         raise Unsupported(
             "batch= is not there yet", None, "derive without it and take the diagonal of the result"
         )
-    if notation == "matrix":
-        raise Unsupported(
-            'notation="matrix" is not there yet', None, "write NumPy: @ for the matrix product, .T for '"
-        )
-    if notation != "numpy":
-        raise ValueFault(f"there is no notation {notation!r}", None, 'write notation="numpy"')
     if isinstance(program, Derivatives):
         names = ", ".join(repr(key) for key in program)
         raise Unsupported("this is several derivatives", None, f"go on from one of them: {names}")
     if isinstance(program, Derivative):
-        if any(one is not None for one in (shapes, output, ties, rules)):
-            raise ValueFault(
-                "shapes=, output=, ties= and rules= belong to the program, not to a derivative of it"
-            )
+        if (shapes, output, notation, ties, rules) != (None, None, "numpy", "split", None):
+            names = "shapes=, output=, notation=, ties= and rules="
+            raise ValueFault(f"{names} belong to the program, not to a derivative of it")
         packing = program.asked.packing if program.asked is not None else None
         if packing is not None:
             wrt = packing.plain(wrt)
         return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
-    with in_force(rules, policy("split" if ties is None else ties)) as setting:
-        if callable(program):
-            return _derive_function(program, wrt, order, shapes, output, mode, setting)
-        return _derive(_within(request(program, wrt, order, shapes, output, mode), setting))
+    with in_force(rules):
+        return _derive_text_or_function(program, wrt, order, shapes, output, notation, mode, ties)
 
 
-def _within(asked: Request, setting: Setting) -> Request:
-    """The request with the setting that it was made in, for whoever derives again."""
-    return replace(asked, ties=setting.ties, rules=rules_of(setting))
+def _derive_text_or_function(
+    program: str | Callable[..., Any],
+    wrt: str | Sequence[str],
+    order: int,
+    shapes: Mapping[str, object] | None,
+    output: str | int | None,
+    notation: str,
+    mode: str,
+    ties: str,
+) -> Any:
+    if callable(program):
+        if notation != "numpy":
+            raise ValueFault("a Python function is written with NumPy", None, "leave notation= out")
+        return _derive_function(program, wrt, order, shapes, output, mode, ties)
+    asked = request(program, wrt, order, shapes, output, mode, notation, ties)
+    return _derive(replace(asked, rules=rules_of(setting())))
 
 
 def _derive_function(
@@ -121,15 +125,15 @@ def _derive_function(
     shapes: Mapping[str, object] | None,
     output: str | int | None,
     mode: str,
-    setting: Setting,
+    ties: str,
 ) -> Any:
     """The derivative of a Python function: of the text that says the same."""
     from einsumdiff.tracing.trace import trace
 
     traced = trace(function, wrt, shapes, output)
-    asked = _within(request(traced.text.text, traced.wrt, order, traced.shapes, None, mode), setting)
+    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode, ties=ties)
     try:
-        return _derive(replace(asked, packing=traced.packing))
+        return _derive(replace(asked, packing=traced.packing, rules=rules_of(setting())))
     except EinsumDiffError as error:
         raise traced.at_source(error) from None
 
@@ -137,9 +141,10 @@ def _derive_function(
 def _derive(asked: Request) -> Any:
     """The derivative that was asked for, from the text on."""
     from einsumdiff.indexing.index import build
+    from einsumdiff.language.matrix import parse_matrix
     from einsumdiff.language.parse import parse
 
-    statements = parse(asked.text)
+    statements = parse_matrix(asked.text, asked.shapes) if asked.notation == "matrix" else parse(asked.text)
     names = tuple(dict.fromkeys(name for step in asked.steps for name in step.wrt))
     program = build(
         statements,
@@ -147,6 +152,7 @@ def _derive(asked: Request) -> Any:
         shapes=asked.shapes,
         output=asked.output,
         wrt=names,
+        ties=asked.ties,
     )
     program = _with_declared(program, statements, names)
     if asked.packing is not None:
@@ -299,9 +305,7 @@ class Derivative(Compiled):
         arrays = [self._program.arrays.get(name) for name in names]
         if asked is not None and not all(isinstance(array, Input) for array in arrays):
             return _derive(asked)
-        builder = self._program.builder
-        fresh = Builder(dict(builder.known), set(builder.taken), builder.rewrite, dict(builder.constants))
-        program = replace(self._program, builder=fresh)
+        program = replace(self._program, builder=self._program.builder.copy())
         wrt = [_array(program, name) for name in names]
         jacobians = [self._jacobian]
         for _ in range(order):
@@ -351,7 +355,7 @@ class Derivative(Compiled):
 
 def _again(asked: Request) -> Any:
     """What unpickling does: derive from the arguments as they were given."""
-    with in_force(asked.rules, asked.ties, alone=True):
+    with in_force(asked.rules, alone=True):
         found = _derive(replace(asked, chosen=None))
     return found if asked.chosen is None else found[asked.chosen]
 

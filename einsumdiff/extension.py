@@ -1,4 +1,4 @@
-"""Functions of one's own: rows of the rule language on top of those in `rules/`, where they are asked for.
+r"""Functions of one's own: rows of the rule language on top of those in `rules/`, where they are asked for.
 
     rules = register("fn swish(x)  numpy my.swish  on real\n   d/dx = my_slope(x) ...", my=module)
     derive("sum(swish(x))", wrt="x", rules=rules)
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType, ModuleType
 from typing import Any
 
 from einsumdiff.errors import NameFault, ValueFault
+from einsumdiff.language.by_sympy import rows_of
 from einsumdiff.language.checking import check_spelling
-from einsumdiff.language.table import Setting, Table, built_in, setting
+from einsumdiff.language.table import Setting, Table, built_in, load_table, setting
 
 
 class Rules:
@@ -50,7 +51,7 @@ class Rules:
     def __enter__(self) -> Rules:
         of = rules_of(setting())
         here = self if of is None else of | self
-        Setting(here.table, setting().ties, here).__enter__()
+        Setting(here.table, here).__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -100,13 +101,15 @@ def rules_of(which: Setting) -> Rules | None:
     return which.source if isinstance(which.source, Rules) else None
 
 
-def in_force(rules: Rules | None, ties: str, alone: bool = False) -> Setting:
+def in_force(rules: Rules | None, alone: bool = False) -> Setting:
     """The setting with these rules on top of those around, to be entered; `alone` without those around."""
     if rules is not None and not isinstance(rules, Rules):
-        raise ValueFault(f"rules= is what register returns, not {rules!r}", None, 'write rules=register("fn ...")')
+        raise ValueFault(
+            f"rules= is what register returns, not {rules!r}", None, 'write rules=register("fn ...")'
+        )
     around = None if alone else rules_of(setting())
     here = rules if around is None else around if rules is None else around | rules
-    return Setting(built_in() if here is None else here.table, ties, here)
+    return Setting(built_in() if here is None else here.table, here)
 
 
 def register(text: str, /, **names: object) -> Rules:
@@ -144,21 +147,90 @@ def register(text: str, /, **names: object) -> Rules:
     ... ''', mine=lambda x, a: np.sin(a*x))
     >>> d = derive("y = sum(bump(x) + steep(x))", wrt="x", rules=bump)
     >>> print(str(d).splitlines()[0])
-    dy/dx[i] = 2*cos(2*x[i]) - 2*bump(x[i])*x[i]
+    dy/dx[i] = 2*cos(2*x[i]) - 2*x[i]*bump(x[i])
     >>> d.source().splitlines()[3]
     'def dy_dx(x):'
     """
     if not isinstance(text, str):
         raise ValueFault(f"rows are text, not {type(text).__name__}", None, 'write register("fn f(x) ...")')
     rules = Rules((text,), names)
+    rules.table.check()
     if not rules.table.own:
         raise ValueFault("there is no row in this text", None, "a row begins with fn, def, op, alias, ...")
-    rules.table.check()
     for row in rules.table.own.values():
         check_spelling(row, names)
     return rules
 
 
-def register_sympy(name: str, what: Any) -> Rules:
-    """placeholder"""
-    raise NotImplementedError
+def register_sympy(name: str, what: Any, parameters: Sequence[str] | None = None) -> Rules:
+    """A function from SymPy, which states its value and its partials.
+
+    Parameters
+    ----------
+    name : what programs call it.
+    what : an expression, a `Lambda` or a function class of SymPy.
+    parameters : the order of the parameters; by default a Lambda's own, and for an expression its free
+        symbols by name.
+
+    Returns
+    -------
+    Rules
+        as `register` does. Its text, `rules.texts`, is rows, whose value SymPy's own printers spell in
+        NumPy and SciPy. All symbols are taken for real.
+
+    Raises
+    ------
+    Unsupported : where NumPy and SciPy do not know the function.
+
+    Examples
+    --------
+    >>> from einsumdiff import derive, register_sympy
+    >>> import sympy
+    >>> x = sympy.Symbol("x")
+    >>> rules = register_sympy("bump", sympy.exp(-x**2)*sympy.besselj(0, x))
+    >>> print(rules.texts[0])
+    fn bump(x)   scipy 'np.exp(-x**2)*special.jv(0, x)'   on real
+       d/dx = -2*x*exp(-x**2)*besselj(0, x) - exp(-x**2)*besselj(1, x)
+    >>> round(float(derive("bump(x)", wrt="x", shapes={"x": ()}, rules=rules)(x=1.0)), 9)
+    -0.724883096
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise NameFault(f"{name!r} is no name", None, "letters, digits and _, as in Python")
+    symbols, value = _expression(what, parameters)
+    return register("\n".join(rows_of(name, symbols, value, load_table().of_sympy)))
+
+
+def _expression(what: Any, parameters: Sequence[str] | None) -> tuple[list[Any], Any]:
+    """The symbols of a function of SymPy, in order, and its expression in them."""
+    import sympy
+
+    if isinstance(what, sympy.Lambda):
+        symbols, value = list(what.signature), what.expr
+    elif isinstance(what, sympy.Expr):
+        symbols, value = sorted(what.free_symbols, key=str), what
+    elif isinstance(what, sympy.FunctionClass):
+        return _of_class(what, parameters)
+    else:
+        raise ValueFault(
+            f"this is no function of SymPy: {what!r}", None, "give an expression, a Lambda or a class"
+        )
+    if parameters is not None:
+        if {str(one) for one in symbols} - set(parameters):
+            raise ValueFault(f"parameters= lacks some of {', '.join(map(str, symbols))}", None, "name all")
+        by_name = {str(one): one for one in symbols}
+        symbols = [by_name.get(one, sympy.Symbol(one)) for one in parameters]
+    return symbols, value
+
+
+def _of_class(what: Any, parameters: Sequence[str] | None) -> tuple[list[Any], Any]:
+    """A function class, applied to symbols."""
+    import sympy
+
+    counts = what.nargs
+    if parameters is None:
+        if counts is sympy.S.Naturals0 or len(counts) != 1:
+            raise ValueFault(f"{what} takes any number of arguments", None, 'say parameters=("n", "x")')
+        count = int(next(iter(counts)))
+        parameters = ["x"] if count == 1 else [f"x{k}" for k in range(1, count + 1)]
+    symbols = [sympy.Symbol(one, real=True) for one in parameters]
+    return symbols, what(*symbols)

@@ -178,11 +178,11 @@ class _Lowering:
                 if solved is not None:
                     found[unknown[0]] = plan.Source(array, axis, less=solved[1], by=solved[0])
                     missing = True
-        for _, _, size in axes:
+        for array, _, size in axes:
             for name in names(size):
                 if name not in found:
                     raise Unsupported(
-                        f"the size {name} is the size of no axis by itself",
+                        f"the size {name} does not follow from {size}, the size of an axis of {array.name}",
                         hint=f"give an input an axis of size {name}",
                     )
         return found
@@ -349,15 +349,20 @@ class _Lowering:
                         term.product.bound,
                     ),
                 )
-                body = self._write_proved(name, inner, shape)
+                body = self._write_proved(name, inner, shape, _reads_within(term.product))
                 return [plan.Loop(variable, looped.size, tuple(body))]
             value = self.products.product(term.product)
             return [plan.Write(name, term.axes, shape, value, term.labels, False, False)]
         value = self.products.product(term.product)
         return [plan.Write(name, term.axes, shape, value, term.labels, first, True)]
 
-    def _write_proved(self, name: str, term: Term, shape: tuple[AnySize, ...]) -> list[plan.Statement]:
-        """Inside a loop: the forms were proved before the loop's label became a number."""
+    def _write_proved(
+        self, name: str, term: Term, shape: tuple[AnySize, ...], trusted: bool
+    ) -> list[plan.Statement]:
+        """Inside a loop: the forms were proved before the loop's label became a number.
+
+        `trusted`: those of the accesses too, and none of them needs its guard.
+        """
         if not injective(term.axes):
             looped = self._loop_label(term)
             if looped is not None:
@@ -366,8 +371,9 @@ class _Lowering:
                 factors = tuple(substitute_factor(f, fixed) for f in term.product.factors)
                 axes = tuple(form.substitute(fixed) for form in term.axes)
                 inner = Term(axes, Product(term.product.coefficient, factors, term.product.bound))
-                return [plan.Loop(variable, looped.size, tuple(self._write_proved(name, inner, shape)))]
-        value = self.products.product(term.product, trusted=True)
+                statements = self._write_proved(name, inner, shape, trusted)
+                return [plan.Loop(variable, looped.size, tuple(statements))]
+        value = self.products.product(term.product, trusted)
         return [plan.Write(name, term.axes, shape, value, term.labels, False, True)]
 
     def _loop_label(self, term: Term) -> Label | None:
@@ -400,6 +406,16 @@ class _Lowering:
         return known
 
 
+def _reads_within(one: Product) -> bool:
+    """Whether every access is proved to be in bounds, guards or not."""
+    return all(
+        form.within(size)
+        for f in one.factors
+        if isinstance(f, Entry | Mask)
+        for form, size in zip(f.forms, f.array.shape, strict=True)
+    )
+
+
 def _running(body: Reduce, label: Label, base: Expr) -> Expr | None:
     """A product up to a place as a cumulative product; so one that leaves an entry out."""
     for guard in body.guards:
@@ -413,11 +429,17 @@ def _running(body: Reduce, label: Label, base: Expr) -> Expr | None:
             (first, *more) = rest
             labels = first.form.labels
             other = next((n for n in labels if n is not label), None)
-            if more or first.op != "!=" or len(labels) != 2 or other is None or first.form.constant != 0:
+            apart_from = not more and first.op == "!=" and len(labels) == 2 and first.form.constant == 0
+            apart_from = apart_from and sum(c for _, c in first.form.coefficients if isinstance(c, int)) == 0
+            plain = not reverse and not apart and other is not place and other not in base.axes
+            if apart_from and plain and other is not None and other.size == label.size:
+                return plan.RunningOthers(base, label, place, other, (*axes, other))
+            if any(place in g.form.labels for g in rest):
                 continue
-            if reverse or apart or other is place or other in base.axes or other.size != label.size:
-                continue
-            return plan.RunningOthers(base, label, place, other, (*axes, other))
+            tests = tuple((Products.condition(g), True) for g in rest)
+            chosen = plan.Select(tests, base, 1, plan.union([base, *(c for c, _ in tests)]))
+            axes = tuple(place if n is label else n for n in chosen.axes)
+            return plan.Running("prod", chosen, label, place, reverse, apart, axes)
     return None
 
 

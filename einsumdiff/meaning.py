@@ -212,7 +212,9 @@ class Normaliser(Copier):
             body = _scaled(body, scale)
         first: tuple[Key, object] | None = None
         rank = len(shape)
-        for order in permutations(range(rank)) if rank <= MOST_AXES else [tuple(range(rank))]:
+        # the axes of an operation and of an indicator each mean something else, whatever order is tried
+        turns = rank <= MOST_AXES and not isinstance(body, Operate | OneHot)
+        for order in permutations(range(rank)) if turns else [tuple(range(rank))]:
             for sign in (1, -1) if isinstance(body, Sum) else (1,):
                 turned = _turn(_scaled(body, sign) if isinstance(body, Sum) else body, order)
                 turned_shape = tuple(shape[k] for k in order)
@@ -224,14 +226,14 @@ class Normaliser(Copier):
         new = Definition(definition.name, shape, body, definition.named)
         assert first is not None
         self.known[first] = new
-        if rank <= MOST_AXES:
-            turns = [
+        if turns:
+            alike = [
                 order
                 for order in permutations(range(rank))
                 if tuple(shape[k] for k in order) == shape and body_key(_turn(body, order), shape) == first[0]
             ]
-            if len(turns) > 1:
-                self.symmetries[new] = turns
+            if len(alike) > 1:
+                self.symmetries[new] = alike
         return Copied(new, None, scale)
 
     def body(self, body: Body) -> Body:

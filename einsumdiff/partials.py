@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from einsumdiff.errors import Unsupported
 from einsumdiff.indexing import expand
-from einsumdiff.language.table import Function, load_table, setting
+from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Array,
     Call,
@@ -36,6 +36,9 @@ from einsumdiff.nodes import (
 from einsumdiff.program import Builder, Value, at, number
 
 Wanted = Callable[[Array], bool]
+
+SHARES = {"split": (0.5, 0.5), "first": (1, 0), "zero": (0, 0)}
+"""What the first and the second of two equal arguments have of the slope, by the policy of ties."""
 
 
 def partials(definition: Definition, builder: Builder, wanted: Wanted) -> Iterator[tuple[Array, Term]]:
@@ -98,6 +101,8 @@ def _of_call(call: Call, builder: Builder, wanted: Wanted) -> Iterator[tuple[Arr
         parameter: Value((), (Product(1, (operand,)),)) if isinstance(operand, Entry) else number(operand)
         for parameter, operand in zip(names, call.operands, strict=False)
     }
+    first, second = SHARES[builder.ties]
+    values |= {"first_share": number(first), "second_share": number(second)}
     axes = tuple(bare(label) for label in call.axes)
     for parameter, operand in zip(names, call.operands, strict=False):
         if not isinstance(operand, Entry) or not wanted(operand.array):
@@ -122,7 +127,8 @@ def _of_reduce(definition: Definition, body: Reduce, builder: Builder) -> Iterat
         case "prod":
             core = _rest_of_product(body, builder)
         case "max" | "min":
-            core = builder.factor(_share(builder.call("equal", [part, whole]), body.bound, builder))
+            hit = builder.call("equal", [part, whole])  # its derivative is zero, as is that of a count
+            core = builder.factor(builder.multiply(hit, _share(builder.entry(hit), body.bound, builder)))
         case "logsumexp":
             core = builder.factor(builder.call("exp", [builder.add([part, builder.scale(whole, -1)])]))
         case _:
@@ -131,37 +137,28 @@ def _of_reduce(definition: Definition, body: Reduce, builder: Builder) -> Iterat
     yield entry.array, _summing(axes + entry.forms, core, (*body.axes, *body.bound))
 
 
-def _share(hit: Value, bound: tuple[Label, ...], builder: Builder) -> Value:
-    """What one place of a tie gets, of 1: hit is 1 where an entry is the largest, else 0.
+def _share(hit: Entry, over: tuple[Label, ...], builder: Builder) -> Value:
+    """What one of the largest entries has of the slope; `hit` is 1 at each of them.
 
-    split   hit/(how many are hit)              first   hit*[none is hit before it]
-    zero    hit*[it alone is hit]
-
-    All factors have derivative zero.
+    An equal part; all of it for the first, in C order; or nothing unless it is alone.
     """
-    hits = Value((), (Product(1, (builder.entry(hit),)),))
-    match setting().ties:
-        case "split":
-            return builder.multiply(hit, builder.power(builder.sum(hits, bound), -1))
-        case "zero":
-            alone = builder.call("equal", [builder.sum(hits, bound), number(1)])
-        case "first":
-            before = [_before(hits, bound[:k], label, bound[k + 1 :], builder) for k, label in enumerate(bound)]
-            alone = builder.call("equal", [builder.add(before), number(0)])
-        case other:
-            raise AssertionError(other)
-    return builder.multiply(hit, alone)
+    one = Product(1, (hit,))
+    if builder.ties != "first":
+        count = builder.sum(Value((), (one,)), over)
+        return builder.power(count, -1) if builder.ties == "split" else _is(count, 1, builder)
+    borne = [label for form in hit.forms for label in form.labels]
+    order = sorted(over, key=borne.index)
+    earlier = []
+    for k, label in enumerate(order):  # the labels before this one are equal, those after it run freely
+        others = {n: n.fresh() for n in order[k:]}
+        before = one.substitute({old: bare(new) for old, new in others.items()})
+        guard = Guard(bare(label) - bare(others[label]).plus(1), ">=")
+        earlier.append(product(1, (*before.factors, guard), tuple(others.values())))
+    return _is(Value((), tuple(earlier)), 0, builder)
 
 
-def _before(
-    hits: Value, same: tuple[Label, ...], label: Label, later: tuple[Label, ...], builder: Builder
-) -> Value:
-    """How many are hit that come before in C order, and differ first in this label."""
-    other = label.fresh()
-    (one,) = builder.sum(hits, later).products
-    moved = one.substitute({label: bare(other)})
-    earlier = Guard(bare(label) - bare(other).plus(1), ">=")
-    return builder.sum(Value((), (multiply(moved, Product(1, (earlier,))),)), (other,))
+def _is(count: Value, value: int, builder: Builder) -> Value:
+    return builder.call("equal", [count, number(value)])
 
 
 def _rest_of_product(body: Reduce, builder: Builder) -> Product:

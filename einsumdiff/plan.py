@@ -176,6 +176,22 @@ class Perform:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Solve:
+    """The inverse of a matrix, contracted with `right` along `label`, without the inverse.
+
+    The last two axes of `matrix` are its own, of equations and of unknowns, unless it is `transposed`;
+    `right` has all axes that come before them, or none. `axes`: those, the unknowns', and what is left
+    of `right`, one axis at most.
+    """
+
+    matrix: Expr
+    right: Expr
+    label: Label
+    transposed: bool
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Condition:
     """`form op 0` as a boolean array over the labels of the form."""
 
@@ -264,6 +280,7 @@ Expr = (
     | RunningOthers
     | Apply
     | Perform
+    | Solve
     | Condition
     | Select
     | Take
@@ -293,7 +310,7 @@ def parts(value: Expr) -> tuple[Expr, ...]:
     match value:
         case Add(terms, _):
             return tuple(part for _, part in terms)
-        case Multiply(a, b, _) | Divide(a, b, _) | Contract(a, b, _):
+        case Multiply(a, b, _) | Divide(a, b, _) | Contract(a, b, _) | Solve(a, b, _, _, _):
             return a, b
         case Take(a, _, b, _) | Scatter(a, _, b, _):
             return a, b
@@ -353,6 +370,8 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
             return Apply(f, tuple(relabelled(o, new) for o in operands), axes(labels))
         case Perform(f, operands, labels):
             return Perform(f, tuple(relabelled(o, new) for o in operands), axes(labels))
+        case Solve(matrix, right, label, transposed, labels):
+            return Solve(relabelled(matrix, new), relabelled(right, new), label, transposed, axes(labels))
         case Take(a, label, index, labels):
             return Take(relabelled(a, new), label, relabelled(index, new), axes(labels))
         case Scatter(a, label, index, labels):

@@ -157,6 +157,9 @@ class Products:
             left = plan.Divide(plan.Literal(1), left, left.axes)
         if q < 0:
             right = plan.Divide(plan.Literal(1), right, right.axes)
+        solved = _solved(left, right, done) or _solved(right, left, done)
+        if solved is not None:
+            return solved, 1
         axes = tuple(n for n in plan.union([left, right]) if n not in done)
         return plan.Contract(left, right, axes), 1
 
@@ -342,6 +345,23 @@ def triangle(guard: Guard, bound: Sequence[Label], barred: Container[Label]) -> 
     apart = guard.form.constant == -1
     ways = [(b, a, False, apart), (a, b, True, apart)]
     return [way for way in ways if way[0] in bound]
+
+
+def _solved(inverse: Expr, right: Expr, done: set[Label]) -> plan.Solve | None:
+    """`inv(A) @ b` as the solution of a system, where the inverse stands in place, read nowhere else."""
+    if not isinstance(inverse, plan.Perform) or inverse.operation != "inv" or len(done) != 1:
+        return None
+    (label,) = done
+    *batch, i, j = inverse.axes
+    if label not in (i, j):
+        return None
+    other = i if label is j else j
+    columns = [n for n in right.axes if n is not label and n not in batch]
+    leading = [n for n in right.axes if n in batch]
+    if other in right.axes or len(columns) > 1 or len(leading) not in (0, len(batch)):
+        return None
+    axes = (*batch, other, *columns)
+    return plan.Solve(inverse.operands[0], right, label, label is i, axes)
 
 
 def stairs(

@@ -163,6 +163,12 @@ class Builder:
     taken: set[str] = field(default_factory=set)  # names that a generated definition must not have
     rewrite: Rewrite | None = None
     constants: dict[str, Constant] = field(default_factory=dict)
+    ties: str = "split"  # what max and its like do where the best is there twice: see partials.SHARES
+
+    def copy(self) -> Builder:
+        """Another builder that knows the same."""
+        known, taken = dict(self.known), set(self.taken)
+        return Builder(known, taken, self.rewrite, dict(self.constants), self.ties)
 
     def constant(self, name: str) -> Value:
         """`pi`, `e`, `inf`."""
@@ -224,14 +230,17 @@ class Builder:
 
     def entry(self, value: Value) -> Entry:
         """The value as one entry, over its axes and open labels; defined if it is more than that."""
-        if len(value.products) == 1:
-            one = value.products[0]
-            if len(one.factors) == 1 and not one.bound and one.coefficient == 1:
-                only = one.factors[0]
-                if isinstance(only, Entry) and only.power == 1 and not isinstance(one.coefficient, float):
-                    return only
+        if len(value.products) == 1 and (only := _lone(value.products[0])) is not None:
+            return only
         borne = {label for p in value.products for label in p.free}
         labels = tuple(label for label in value.axes if label in borne) + value.open()
+        if len(value.products) == 1 and value.products[0].bound:  # a delta may leave a lone entry
+            axes = tuple(bare(label) for label in labels)
+            solved = solve(Term(axes, value.products[0]))
+            if len(solved) == 1 and solved[0].axes == axes:
+                only = _lone(solved[0].product)
+                if only is not None:
+                    return only
         array = self.define(Value(labels, value.products))
         return Entry(array, tuple(bare(label) for label in labels))
 
@@ -380,6 +389,14 @@ class Builder:
         labels = one.free
         better = self.rewrite(self, Sum((Term(tuple(bare(label) for label in labels), one),)))
         return value if better is None else Value(value.axes, better.products)
+
+
+def _lone(one: Product) -> Entry | None:
+    """The entry that a product is, if it is nothing else."""
+    if len(one.factors) != 1 or one.bound or one.coefficient != 1 or isinstance(one.coefficient, float):
+        return None
+    only = one.factors[0]
+    return only if isinstance(only, Entry) and only.power == 1 else None
 
 
 def live(arrays: Iterable[Array]) -> tuple[Definition, ...]:

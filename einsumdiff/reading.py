@@ -24,7 +24,7 @@ from einsumdiff.language import tree
 from einsumdiff.nodes import Array, Definition, Input, Sum
 from einsumdiff.program import Builder, Program
 from einsumdiff.sizes import substitute, symbol
-from einsumdiff.views.kinks import ties_said
+from einsumdiff.views.index import ties_said
 
 
 def read(text: str, rules: Rules | None = None) -> Any:
@@ -48,15 +48,15 @@ def read(text: str, rules: Rules | None = None) -> Any:
         raise ValueFault(
             f"what was printed is text, not {type(text).__name__}", None, "read(str(d)) gives back d"
         )
-    ties, notes = ties_said(text)
-    with in_force(rules, ties) as here:
-        reader = partial(read, rules=rules_of(here)) if rules_of(here) else read
-        return _read(text, notes, reader)
+    with in_force(rules) as here:
+        own = rules_of(here)
+        return _read(text, partial(read, rules=own) if own else read)
 
 
-def _read(text: str, notes: tuple[str, ...], reader: Reader) -> Any:
+def _read(text: str, reader: Reader) -> Any:
     from einsumdiff.language.parse import parse_formula
 
+    ties, notes = ties_said(text)
     formula = parse_formula(text)
     if not formula.partials:
         raise SyntaxFault("there is no derivative here", None, "write  dy[i]/dx[m] = ...")
@@ -64,6 +64,7 @@ def _read(text: str, notes: tuple[str, ...], reader: Reader) -> Any:
     for one in formula.partials:
         program, jacobian = _build(text, formula.statements, one)
         program = replace(program, notes=notes)
+        program.builder.ties = ties
         found[tuple(array.name for array in jacobian.wrt)] = Derivative(program, jacobian, None, reader)
     if len(found) == 1:
         return next(iter(found.values()))

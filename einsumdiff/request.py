@@ -11,7 +11,6 @@ from typing import SupportsIndex
 
 from einsumdiff.errors import NameFault, ValueFault, as_read
 from einsumdiff.extension import Rules
-from einsumdiff.language.rows import TIES
 from einsumdiff.packing import Packing
 
 _EINSUM = re.compile(r"[\sA-Za-z.,]*->[\sA-Za-z.]*")
@@ -20,6 +19,8 @@ _IMPLICIT = re.compile(rf"{_OPERAND}(,{_OPERAND})*")
 """Without an arrow: no program, where there is a comma in it or where the wrt is a number."""
 
 MODES = ("auto", "forward", "reverse")
+NOTATIONS = ("numpy", "matrix")
+TIES = ("split", "first", "zero")
 PlainShape = str | tuple[str | int, ...]
 
 
@@ -47,6 +48,7 @@ class Request:
     single: bool
     chosen: tuple[str, ...] | None = None
     packing: Packing | None = None
+    notation: str = "numpy"
     ties: str = "split"
     rules: Rules | None = None
 
@@ -69,18 +71,28 @@ def request(
     shapes: Mapping[str, object] | None,
     output: object,
     mode: object,
+    notation: object = "numpy",
+    ties: object = "split",
 ) -> Request:
     """The arguments of `derive`, checked."""
     if not isinstance(program, str):
         raise ValueFault(f"a program is text, not {type(program).__name__}", None, 'write "y = sum(W*X + b)"')
-    if _EINSUM.fullmatch(program) or (_IMPLICIT.fullmatch(program) and ("," in program or _numbers(wrt))):
+    if notation not in NOTATIONS:
+        raise ValueFault(f"there is no notation {notation!r}", None, f"write {' or '.join(NOTATIONS)}")
+    if ties not in TIES:
+        raise ValueFault(f"there is no policy {ties!r} for ties", None, f"write {', '.join(TIES)}")
+    if notation == "matrix":
+        pass
+    elif _EINSUM.fullmatch(program) or (_IMPLICIT.fullmatch(program) and ("," in program or _numbers(wrt))):
         program, wrt = _einsum(program.strip(), wrt)
     if output is not None:
         if not isinstance(output, str):
             raise ValueFault(f"output= is a name, not {output!r}")
         output = as_read(output)
     steps = (Step(wrt_names(wrt), _order(order), _mode(mode)),)
-    return Request(program, _plain_shapes(shapes), output, steps, isinstance(wrt, str))
+    single = isinstance(wrt, str)
+    given = _plain_shapes(shapes)
+    return Request(program, given, output, steps, single, notation=str(notation), ties=str(ties))
 
 
 def _numbers(wrt: object) -> bool:
@@ -146,13 +158,6 @@ def _mode(mode: object) -> str:
     if mode not in MODES:
         raise ValueFault(f"there is no mode {mode!r}", None, f"write {', '.join(MODES)}")
     return str(mode)
-
-
-def policy(ties: object) -> str:
-    """The policy for ties, checked."""
-    if ties not in TIES:
-        raise ValueFault(f"there is no policy {ties!r} for ties", None, f"write {', '.join(TIES)}")
-    return str(ties)
 
 
 def _plain_shapes(shapes: Mapping[str, object] | None) -> dict[str, PlainShape] | None:

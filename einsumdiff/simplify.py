@@ -21,7 +21,9 @@ from typing import TypeGuard
 
 from einsumdiff.canonical import term_key
 from einsumdiff.indexing.expand import instantiate
+from einsumdiff.indexing.values import operation_of
 from einsumdiff.language import tree
+from einsumdiff.language.rows import Operation
 from einsumdiff.language.table import Table, load_table
 from einsumdiff.nodes import (
     Array,
@@ -33,26 +35,33 @@ from einsumdiff.nodes import (
     Form,
     Label,
     Operand,
+    Operate,
     Product,
     Sum,
     Term,
     bare,
     product,
 )
-from einsumdiff.program import Builder, Value, number
+from einsumdiff.program import Builder, Value, at, number
 
 Products = tuple[Product, ...]
 
 
 @dataclass(slots=True)
 class _Match:
-    """What the letters of a pattern stand for. A variable under `sum[k]` has the labels of k open."""
+    """What the letters of a pattern stand for. A variable under `sum[k]` has the labels of k open.
+
+    `arrays` are those that an operation is of, each with the places along its leading axes; `places` are
+    of the letters in the brackets of an operation, `adjugate(A)[i, j]`.
+    """
 
     variables: dict[str, Products] = field(default_factory=dict)
     letters: dict[str, tuple[Label, ...]] = field(default_factory=dict)
+    arrays: dict[str, tuple[Array, tuple[Form, ...]]] = field(default_factory=dict)
+    places: dict[str, Form] = field(default_factory=dict)
 
     def copy(self) -> _Match:
-        return _Match(dict(self.variables), dict(self.letters))
+        return _Match(dict(self.variables), dict(self.letters), dict(self.arrays), dict(self.places))
 
 
 def rewrite(builder: Builder, body: Body) -> Value | None:
@@ -101,7 +110,7 @@ def _may_be_quotient(one: Product) -> bool:
         isinstance(f, Entry)
         and f.power < 0
         and isinstance(f.array, Definition)
-        and isinstance(f.array.body, Sum)
+        and isinstance(f.array.body, Sum | Operate)
         for f in one.factors
     )
 
@@ -160,6 +169,10 @@ def _match(pattern: tree.Tree, products: Products, found: _Match) -> _Match | No
             return _bind(name, products, found)
         case tree.Subscript(base=tree.Name(name=name)):
             return _bind(name, products, found)
+        case tree.Subscript(base=tree.Apply() as call, items=items):
+            return _match_operation(call, items, products, found)
+        case tree.Apply() if _is_operation(pattern):
+            return _match_operation(pattern, (), products, found)
         case tree.Number(value=value):
             constant = Value((), products).number
             return found if constant is not None and constant == value else None
@@ -198,6 +211,32 @@ def _same(a: Products, b: Products) -> bool:
     axes = tuple(bare(label) for label in labels)
     keys = [{(term_key(Term(axes, p)), p.coefficient) for p in products} for products in (a, b)]
     return keys[0] == keys[1]
+
+
+def _is_operation(pattern: tree.Tree) -> bool:
+    return isinstance(pattern, tree.Apply) and isinstance(load_table().get(pattern.function), Operation)
+
+
+def _match_operation(
+    call: tree.Apply, items: tuple[tree.Tree, ...], products: Products, found: _Match
+) -> _Match | None:
+    """`det(A)`, `adjugate(A)[i, j]`: an entry of an operation of one array, whatever leads its axes."""
+    entry = _single(products)
+    if entry is None or not _seen_through(entry.array) or not isinstance(entry.array.body, Operate):
+        return None
+    body = entry.array.body
+    if body.operation != call.function or len(body.operands) != 1:
+        return None
+    (name,) = (argument.name for argument in call.args if isinstance(argument, tree.Name))
+    lead = len(entry.forms) - len(items)
+    of = body.operands[0].array, entry.forms[:lead]
+    if found.arrays.setdefault(name, of) != of:
+        return None
+    for item, form in zip(items, entry.forms[lead:], strict=True):
+        assert isinstance(item, tree.Name)
+        if found.places.setdefault(item.name, form) != form:
+            return None
+    return found
 
 
 def _match_operands(pattern: tree.Apply, operands: tuple[Operand, ...], found: _Match) -> _Match | None:
@@ -303,6 +342,8 @@ def _match_numerator(above: tree.Tree, factor: Factor, below: _Match) -> _Match 
     """
     if not isinstance(factor, Entry) or factor.power != 1:
         return None
+    if below.arrays:
+        return _match(above, (Product(1, (factor,)),), below.copy())
     trial = _match(above, (Product(1, (factor,)),), _Match())
     if trial is None:
         return None
@@ -368,8 +409,21 @@ def _build(right: tree.Tree, found: _Match, builder: Builder) -> Value:
         case tree.Binary(op="+" | "-" as op, left=left, right=other):
             b = _build(other, found, builder)
             return builder.add([_build(left, found, builder), b if op == "+" else builder.scale(b, -1)])
+        case tree.Subscript(base=tree.Apply() as call, items=items):
+            return _operated(call, items, found, builder)
+        case tree.Apply() if _is_operation(right):
+            return _operated(right, (), found, builder)
         case tree.Apply(function=function, args=args):
             return builder.call(function, [_build(argument, found, builder) for argument in args])
         case _:
             values = {name: Value((), products) for name, products in found.variables.items()}
             return instantiate(right, values, builder)
+
+
+def _operated(call: tree.Apply, items: tuple[tree.Tree, ...], found: _Match, builder: Builder) -> Value:
+    row = load_table()[call.function]
+    assert isinstance(row, Operation)
+    (name,) = (argument.name for argument in call.args if isinstance(argument, tree.Name))
+    array, lead = found.arrays[name]
+    places = [found.places[item.name] for item in items if isinstance(item, tree.Name)]
+    return at(operation_of(row, [array], builder), (*lead, *places))

@@ -272,12 +272,12 @@ def nonnegative(size: AnySize, facts: tuple[AnySize, ...] = ()) -> bool:
             q = Size((((floor,), 1),))
             known[floor.numerator - floor.divisor * q] = None
             known[floor.divisor * q + (floor.divisor - 1) - floor.numerator] = None
-    for a, b in permutations(dict.fromkeys(f for part in (size, *facts) for f in _floors(part)), 2):
-        if a.divisor == b.divisor and _plainly(a.numerator - b.numerator):  # rounding down keeps the order
-            known[Size((((a,), 1),)) - Size((((b,), 1),))] = None
             least = substitute(floor.numerator, dict.fromkeys(_outer_names(floor.numerator), 1))
             if isinstance(least, int) and _plainly(floor.numerator - least):
                 known[q - least // floor.divisor] = None
+    for a, b in permutations(dict.fromkeys(f for part in (size, *facts) for f in _floors(part)), 2):
+        if a.divisor == b.divisor and _plainly(a.numerator - b.numerator):  # rounding down keeps the order
+            known[Size((((a,), 1),)) - Size((((b,), 1),))] = None
     useful = [fact for fact in known if isinstance(fact, Size)]
     if any(_plainly(one - k * fact) for one in multiples for fact in useful for k in (1, 2)):
         return True

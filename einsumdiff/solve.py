@@ -219,8 +219,8 @@ def _unproved_sides(value: Form, size: AnySize) -> list[Form]:
 
 def _divide(form: Form) -> Form | None:
     """The form over the greatest common divisor of its coefficients; None if the constant forbids it."""
-    if not all(isinstance(c, int) for _, c in form.coefficients):
-        return form
+    if not form.coefficients or not all(isinstance(c, int) for _, c in form.coefficients):
+        return form  # without labels it is a question about sizes, which stays one
     divisor = reduce(gcd, (c for _, c in form.coefficients if isinstance(c, int)))
     if divisor == 1:
         return form

@@ -257,9 +257,23 @@ def _common_masks(products: list[Product]) -> list[Factor]:
     common: list[Factor] = []
     for factor in products[0].factors:
         free = not set(factor_labels(factor)) & set(products[0].bound)
-        if isinstance(factor, Guard | Mask) and free and all(factor in p.factors for p in products[1:]):
+        shared = isinstance(factor, Guard | Mask) and all(factor in p.factors for p in products[1:])
+        if free and shared and not any(_protects(factor, p.factors) for p in products):
             common.append(factor)
     return common
+
+
+def _protects(condition: Factor, factors: Iterable[Factor]) -> bool:
+    """May it be what keeps an access among the factors in bounds?"""
+    if not isinstance(condition, Guard):
+        return False
+    labels = set(condition.form.labels)
+    for f in factors:
+        if isinstance(f, Entry | Mask):
+            for form, size in zip(f.forms, f.array.shape, strict=True):
+                if labels & set(form.labels) and not form.within(size):
+                    return True
+    return False
 
 
 def _components(one: Product) -> list[list[Factor]]:
@@ -302,7 +316,9 @@ def _contracted(one: Product, builder: Builder) -> Product:
         return one
     bound = set(one.bound)
     factors: list[Factor] = []
+    guards = [f for f in one.factors if isinstance(f, Guard)]
     for group in _components(one):
+        group += [g for g in guards if g not in group and _protects(g, group)]
         borne = dict.fromkeys(n for f in group for n in factor_labels(f))
         inner = [label for label in borne if label in bound]
         if not inner:

@@ -22,7 +22,7 @@ LAYERS = """
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
     language.by_sympy
     language.table  indexing.shapes  indicators  needed
-    extension
+    language.matrix  extension
     indexing.scalars  products  indexing.ranges  indexing.calls  request
     indexing.resolve  indexing.sizing
     indexing.cases  indexing.statements
@@ -30,7 +30,10 @@ LAYERS = """
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
     indexing.gathering  indexing.placing  differentiate
-    indexing.slicing  indexing.running  indexing.linear
+    indexing.regrouping
+    indexing.joining
+    indexing.slicing  indexing.repeating  indexing.running
+    indexing.linear  indexing.diagonals  indexing.norms
     indexing.contractions
     indexing.structural
     indexing.ranks
@@ -40,7 +43,7 @@ LAYERS = """
     tracing.tracer
     targets  targets.numpy_helpers  targets.numpy_views
     targets.numpy  evaluate
-    views  views.letters  views.ranges  views.text  views.kinks
+    views  views.letters  views.ranges  views.text
     views.writer
     views.index
     tracing.recording
@@ -117,7 +120,10 @@ def test_the_core_is_loaded_without_numpy_and_sympy(module):
     [
         (
             "lark",
-            {"language.parse", "language.build", "language.build_rows", "language.faults", "language.layout"},
+            {
+                *("language.parse", "language.matrix", "language.layout", "language.faults"),
+                *("language.build", "language.build_rows"),
+            },
         ),
         ("sympy", {"views.sympy", "language.by_sympy"}),
     ],

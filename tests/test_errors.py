@@ -167,7 +167,7 @@ def test_an_order_is_a_whole_number_from_1_on(order):
     ("options", "text"),
     [
         ({"batch": "b"}, "batch= is not there yet"),
-        ({"notation": "matrix"}, 'notation="matrix" is not there yet'),
+        ({"ties": "last"}, "there is no policy 'last' for ties\nwrite split, first, zero"),
         ({"notation": "tex"}, "there is no notation 'tex'"),
         ({"mode": "backward"}, "there is no mode 'backward'\nwrite auto, forward, reverse"),
         ({"shapes": {"x": {}}}, "the shape of x is names and numbers, not {}"),

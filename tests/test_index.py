@@ -157,7 +157,7 @@ its parameters are x, axis=None, keepdims=False"""),
 sort is not known yet
   sort(x, 0)
   ^^^^
-say it in index notation: Z[i,j] = ..."""),
+find the places outside, k = np.argsort(x), and gather them: x[k]"""),
     (IndexFault, "x[:3]", """\
 :3 may be out of bounds of an axis of size n
   x[:3]
@@ -168,11 +168,11 @@ give the size as a number, in shapes= or a declaration"""),
   x[2*k[i]]*z[i]
     ^^^^^^
 pass an array that holds these numbers, and write x[k[i]]"""),
-    (Unsupported, "norm(A, -1)", """\
-ord=-1 of a matrix is not known
-  norm(A, -1)
+    (Unsupported, "norm(A, -3)", """\
+ord=-3 of a matrix is not known
+  norm(A, -3)
           ^^
-ord=1, 2, inf, 'fro' and 'nuc' are known of a matrix; one axis= makes vector norms"""),
+1, -1, 2, -2, inf, -inf, 'fro' and 'nuc' are known"""),
     (Unsupported, "sign, ld = det(A)", """\
 det does not give 2 values
   sign, ld = det(A)

@@ -93,7 +93,7 @@ def test_the_caret_is_under_the_keyword(program, keyword):
     assert fault(program).span.source == keyword
 
 
-@pytest.mark.parametrize("given", [("m",), ("m", "n"), (4,), np.ones(4)])
+@pytest.mark.parametrize("given", [("m",), ("m", "n"), (4, 4), np.ones((4, 1))])
 def test_a_shape_that_is_given_twice_must_be_the_same(given):
     error = fault("x: (n,)\ny = sum(x)", shapes={"x": given})
     assert "declared in line 1" in error.message

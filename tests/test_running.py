@@ -9,7 +9,8 @@ from numeric import assert_close, numerical_jacobian, sample
 from einsumdiff import EinsumDiffError, derive, read
 
 SHAPES = {"x": (5,), "w": (3,), "A": (2, 3), "T": (2, 3, 5), "v": (2, 3), "u": (3,)}
-SPACE = {name: getattr(np, name) for name in "cumsum cumprod diff average convolve correlate sin sum".split()}
+NAMES = "cumsum cumprod diff gradient trapezoid average convolve correlate sin sum"
+SPACE = {name: getattr(np, name) for name in NAMES.split()}
 SPACE["normalize"] = lambda x, axis=-1: x / np.sqrt(np.sum(x**2, axis=axis, keepdims=True))
 
 EXPRESSIONS = [
@@ -38,6 +39,20 @@ EXPRESSIONS = [
     ("diff(x, 2)", "x"),
     ("diff(A, axis=0)", "A"),
     ("diff(x, n=7)", "x"),
+    ("diff(x, prepend=0)", "x"),
+    ("diff(x, 2, prepend=1.5, append=x)", "x"),
+    ("diff(A, prepend=v, axis=0)", "A"),
+    ("diff(A, prepend=v, axis=0)", "v"),
+    ("gradient(x)", "x"),
+    ("gradient(x, 0.5)", "x"),
+    ("gradient(T, axis=1)", "T"),
+    ("gradient(A, axis=0)", "A"),
+    ("trapezoid(x)", "x"),
+    ("trapezoid(x, dx=0.1)", "x"),
+    ("trapezoid(A, u)", "A"),
+    ("trapezoid(A, u)", "u"),
+    ("trapezoid(A, v, axis=0)", "v"),
+    ("trapezoid(T, axis=-2)", "T"),
     ("average(x)", "x"),
     ("average(A, axis=0)", "A"),
     ("average(A, weights=v)", "A"),

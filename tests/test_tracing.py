@@ -516,7 +516,7 @@ def whole(x):
 
 
 def unknown(x):
-    return np.sum(np.median(x) * x)
+    return np.sum(np.unwrap(x) * x)
 
 
 def planned(x):
@@ -563,7 +563,7 @@ def reduced(x):
 
 
 def attribute(x):
-    return np.sum(x.real)
+    return np.sum(x.flat)
 
 
 def misfit(x, A):
@@ -582,7 +582,7 @@ def argument(A):
 
 
 def twin(T):
-    return np.linalg.trace(T)
+    return np.linalg.outer(T, T)
 
 
 def texts(x):
@@ -596,8 +596,8 @@ FAULTS = {
     convert: (Unsupported, "float(np.sum(x))", "np.sin(x) for math.sin(x)"),
     of_math: (Unsupported, "math.sin(x)", "np.sin(x) for math.sin(x)"),
     whole: (Unsupported, "range(x[0])", "shapes="),
-    unknown: (NameFault, "np.median(x)", "one row of the rule language"),
-    planned: (Unsupported, "np.sort(x)", "index notation"),
+    unknown: (NameFault, "np.unwrap(x)", "one row of the rule language"),
+    planned: (Unsupported, "np.sort(x)", "gather them: x[k]"),
     transform: (Unsupported, "np.fft.fft(x)", "functions that are known"),
     masked: (Unsupported, "x[x > 0]", "np.where(mask, x, 0)"),
     store: (Unsupported, "x[0]", "np.where, np.concatenate, np.stack"),
@@ -606,11 +606,11 @@ FAULTS = {
     listed: (Unsupported, "np.array([x[0], x[1] ** 2])", "np.stack"),
     of_scipy: (Unsupported, "special.logsumexp(x)", "SciPy"),
     reduced: (Unsupported, "np.add.reduce(x)", "np.sum"),
-    attribute: (NameFault, "x.real", ".T .mT"),
+    attribute: (NameFault, "x.flat", ".T .mT"),
     misfit: (ShapeFault, "x + y", ""),
     axis: (RankFault, "np.sum(A, axis=2)", ""),
-    argument: (NameFault, "A > 0", "x, axis=None, keepdims=False"),
-    twin: (Unsupported, "np.linalg.trace(T)", "np.trace"),
+    argument: (NameFault, "np.sum(A, where=A > 0)", "x, axis=None, keepdims=False"),
+    twin: (Unsupported, "np.linalg.outer(T, T)", "np.outer"),
     texts: (EinsumDiffError, 'x + "a"', ""),
 }
 
@@ -632,7 +632,7 @@ def test_what_cannot_be_followed_is_an_error_at_its_line(function):
 
 
 def test_hasattr_asks_without_an_error():
-    assert derive(lambda x: x if hasattr(x, "real") else np.sin(x), "x") == derive("sin(x)", "x")
+    assert derive(lambda x: x if hasattr(x, "todense") else np.sin(x), "x") == derive("sin(x)", "x")
 
 
 def test_columns_are_characters():
@@ -646,7 +646,7 @@ def test_columns_are_characters():
 
 def test_a_function_without_source():
     space = {"np": np}
-    exec("def f(x):\n    return np.sum(np.sin(x))\ndef g(x):\n    return np.median(x)", space)
+    exec("def f(x):\n    return np.sum(np.sin(x))\ndef g(x):\n    return np.unwrap(x)", space)
     assert derive(space["f"], "x") == derive("sum(sin(x))", "x")
     with pytest.raises(NameFault) as caught:
         derive(space["g"], "x")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from einsumdiff.errors import NameFault, Span, ValueFault, nearest
+import re
+
+from einsumdiff.errors import NameFault, Span, Unsupported, ValueFault, nearest
 from einsumdiff.language import tree
 from einsumdiff.language.rows import Definition, Form, Function, Operation, Parameter, option
 from einsumdiff.language.table import load_table
@@ -18,12 +20,30 @@ def parameters(row: Function | Definition | Form | Operation) -> tuple[Parameter
 def array_parameters(row: Definition | Form | Operation) -> set[str]:
     """The names of the parameters that take arrays: those with brackets, and scalars of `def` rows."""
     static = {"axis", "keepdims"} if isinstance(row, Definition) else set()
-    listed = option(row, "arrays") if isinstance(row, Form) else None
+    listed = row.options[row.options.index("arrays") + 1 :] if "arrays" in row.options else ()
     return {
         p.name
         for p in parameters(row)
-        if p.pattern is not None or p.name == listed or (isinstance(row, Definition) and p.name not in static)
+        if p.pattern is not None or p.name in listed or (isinstance(row, Definition) and p.name not in static)
     }
+
+
+MODULES = re.compile(r"((\w+\.)*(numpy|scipy)(\.(linalg|special|lib))?|math|special|linalg|jax(\.nn)?)?")
+"""Modules whose functions mean what they mean here; those of others have other defaults."""
+
+
+def check_module(node: tree.Apply) -> None:
+    """Refuse a function of a module that is not known, or whose defaults are not ours."""
+    if not MODULES.fullmatch(node.prefix):
+        raise Unsupported(
+            f"{node.prefix}.{node.function} is of a module that is not known here",
+            node.span,
+            f"write np.{node.function} if that is what it means",
+        )
+    if node.prefix == "jax.nn" and node.function == "gelu" and len(node.args) + len(node.keywords) < 2:
+        raise Unsupported(
+            "gelu is exact here, and approximate=True is JAX's default", node.span, "write approximate="
+        )
 
 
 def bind(
@@ -98,5 +118,7 @@ def unknown_function(node: tree.Apply, array: bool = False) -> NameFault:
 
 def option_text(row: Form) -> str:
     """What to do instead of a function that is planned."""
-    instead = option(row, "use")
+    instead, outside = option(row, "use"), option(row, "outside")
+    if outside:
+        return f"find the places outside, k = np.{outside}(x), and gather them: x[k]"
     return f"use {instead}, or index notation" if instead else "say it in index notation: Z[i,j] = ..."

@@ -1,14 +1,11 @@
-"""The Python side of `form` rows that contract: `tensordot`, `einsum`, and the choice of a norm."""
+"""The Python side of `form` rows that contract: `tensordot` and `einsum`."""
 
 from __future__ import annotations
 
 from einsumdiff.errors import RankFault, Span, Unsupported, ValueFault
 from einsumdiff.indexing.asked import Asked, letters, product
-from einsumdiff.indexing.expression import Arguments, Index, Layout, Meaning, Node, Number, Operate, Static
-from einsumdiff.indexing.linear import of_singular_values
-from einsumdiff.indexing.operations import axes_in_words, chosen_axes, meaning
-from einsumdiff.language.rows import Definition
-from einsumdiff.language.table import load_table
+from einsumdiff.indexing.expression import Index, Meaning, Node
+from einsumdiff.indexing.operations import axes_in_words
 
 
 def tensordot(asked: Asked) -> Meaning:
@@ -111,50 +108,3 @@ def _exactly(node: Node, rank: int, part: str, asked: Asked) -> None:
             node.span,
             "one letter for each axis",
         )
-
-
-# ------------------------------------------------------------------------------------------------ norms
-
-
-MATRIX_NORMS: dict[object, str] = {1: "matrix_norm_1", float("inf"): "matrix_norm_inf"}
-OF_SINGULAR_VALUES: dict[object, str] = {2: "max", -2: "min", "nuc": "sum"}
-
-
-def norm(asked: Asked) -> Meaning | Layout:
-    """Vector norms, and those of a matrix where there is no axis, or two of them."""
-    node, order = asked.operand("x"), asked.static("ord")
-    flat = asked.static("axis") is None
-    count = node.rank if flat else len(chosen_axes(asked.arguments, "axis", node, asked.need))
-    if order in ("fro", "nuc") and count < 2:
-        asked.at_least(node, 2)
-    if order not in (None, "fro") and count != 1:
-        matrix = count == 2 and node.rank == 2 and isinstance(order, int | float | str)
-        if matrix and order in OF_SINGULAR_VALUES:
-            return of_singular_values(asked, OF_SINGULAR_VALUES[order])
-        name = MATRIX_NORMS.get(order) if matrix else None
-        if name is None:
-            raise Unsupported(
-                f"ord={order} of {'a matrix' if count == 2 else 'these axes'} is not known",
-                asked.span_of("ord"),
-                "ord=1, 2, inf, 'fro' and 'nuc' are known of a matrix; one axis= makes vector norms",
-            )
-        return _by_row(asked, name, {"A": node}, {})
-    if isinstance(order, str) and order != "fro":
-        raise Unsupported(f"ord={order!r} is not known", asked.span_of("ord"), "ord=1, 2, inf, 'fro'")
-    names = {None: "norm_2", "fro": "norm_2", 1: "norm_1", 2: "norm_2", float("inf"): "norm_inf", 0: ""}
-    name = names.get(order, "norm_p") if isinstance(order, int | float | str | None) else "norm_p"
-    if not name or (isinstance(order, float | int) and order < 0):
-        raise Unsupported(f"ord={order} is not known", asked.span_of("ord"), "ord=1, 2, inf, 'fro'")
-    operands = {"x": node}
-    if name == "norm_p":
-        operands["p"] = order if isinstance(order, Node) else Number(asked.span, order)  # type: ignore[arg-type]
-    return _by_row(asked, name, operands, asked.arguments.statics)
-
-
-def _by_row(asked: Asked, name: str, operands: dict[str, Node], statics: dict[str, Static]) -> Meaning:
-    """What another row says of these operands."""
-    row = load_table()[name]
-    assert isinstance(row, Definition)
-    old = asked.arguments
-    new = Arguments(old.span, old.name, old.name_span, operands, dict(statics), old.spans)
-    return meaning(Operate(asked.span, row, new), asked.need)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from einsumdiff.errors import IndexFault, RankFault, Span, Unsupported
+from einsumdiff.errors import IndexFault, RankFault, Span, Unsupported, ValueFault
 from einsumdiff.indexing.asked import Asked, shape_of
 from einsumdiff.indexing.expression import Layout, Node, Solver
 from einsumdiff.indexing.scalars import affine
@@ -28,7 +28,7 @@ from einsumdiff.nodes import (
     constant_form,
     product,
 )
-from einsumdiff.program import Builder, Value, broadcast, of_product
+from einsumdiff.program import Builder, Value, broadcast, extent, of_product
 from einsumdiff.sizes import AnySize
 
 
@@ -150,6 +150,14 @@ def arange(asked: Asked) -> Layout:
     return _Arange(asked.span, [*first, *last])
 
 
+def _counted(axis: Label, builder: Builder) -> Value:
+    """0, 1, 2, ... along the axis."""
+    below = axis.fresh()
+    count = product(1, [Guard(bare(axis) - bare(below).plus(1), ">=")], [below])
+    found = builder.define(Value((axis,), (count,)))
+    return Value((axis,), (Product(1, (Entry(found, (bare(axis),)),)),))
+
+
 class _Arange(Layout):
     """`arange(n)[i]` is how many k there are below i."""
 
@@ -167,10 +175,38 @@ class _Arange(Layout):
     def value(self, values: list[Value], shape: Shape, builder: Builder) -> Value:
         assert self.solver is not None
         start = self.solver.resolve(self.start)
-        axis, below = Label(shape[0]), Label(shape[0])
-        count = product(1, [Guard(bare(axis) - bare(below).plus(1), ">=")], [below])
-        counted = builder.define(Value((axis,), (count,)))
-        products = [Product(1, (Entry(counted, (bare(axis),)),))]
+        axis = Label(shape[0])
+        products = list(_counted(axis, builder).products)
         if start != 0:
             products.append(Product(start) if isinstance(start, int) else product(1, [Extent(start)]))
         return Value((axis,), tuple(products))
+
+
+def linspace(asked: Asked) -> Layout:
+    """From start to stop in equal steps, both ends included."""
+    ends, count = {name: asked.operand(name) for name in ("start", "stop")}, asked.static("num")
+    for node in ends.values():
+        if node.rank:
+            raise RankFault("linspace is between two numbers", node.span, "start + outer(t, stop - start)")
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise ValueFault("num is a whole number here", asked.span_of("num"), "linspace(a, b, 50)")
+    return _Linspace(asked.span, ends, count)
+
+
+class _Linspace(Layout):
+    """`start + i*(stop - start)/(count - 1)`."""
+
+    def __init__(self, span: Span, ends: dict[str, Node], count: int) -> None:
+        super().__init__(span, ends, 1)
+        self.count = count
+
+    def shape(self, shapes: list[Shape], solver: Solver) -> Shape:
+        return (self.count,)
+
+    def value(self, values: list[Value], shape: Shape, builder: Builder) -> Value:
+        start, stop = values
+        axis = Label(self.count)
+        if self.count < 2:
+            return Value((axis,), start.products if self.count else ())
+        step = builder.multiply(builder.add([stop, builder.scale(start, -1)]), extent(self.count - 1, -1))
+        return builder.add([start, builder.multiply(step, _counted(axis, builder))])

@@ -30,6 +30,7 @@ def build(
     output: str | None = None,
     wrt: Sequence[str] = (),
     builder: Builder | None = None,
+    ties: str = "split",
 ) -> Program:
     """The program that the statements say.
 
@@ -40,6 +41,7 @@ def build(
     shapes : a shape for some names: names or numbers of sizes, a string of them, or an example array.
     output : the name of the output, where it is not the last statement.
     wrt : names; one that is a definition is treated as an input from its line on.
+    ties : what max and its like do at ties: `split`, `first` or `zero`.
     builder : takes the definitions; by default a new one with the identities of the rules.
 
     Raises
@@ -47,7 +49,7 @@ def build(
     NameFault, RankFault, ShapeFault, IndexFault, Unsupported : with a caret under the part at fault.
     """
     if builder is None:
-        builder = Builder(rewrite=rewrite)
+        builder = Builder(rewrite=rewrite, ties=ties)
     read_program = Statements(shapes or {})
     for statement in statements:
         read_program.add(statement)

@@ -16,7 +16,7 @@ from einsumdiff.indexing.shapes import Shape
 from einsumdiff.indexing.values import operated
 from einsumdiff.nodes import Form, Guard, Label, Product, constant_form, product
 from einsumdiff.program import Builder, Value, broadcast, of_product, read
-from einsumdiff.sizes import AnySize, smaller
+from einsumdiff.sizes import AnySize
 
 
 def _leading(asked: Asked, shapes: Sequence[Shape], solver: Solver) -> Shape:
@@ -85,6 +85,23 @@ def solve(asked: Asked) -> Layout:
     return Placing(
         asked.span, {"a": a, "b": b}, max(a.rank, 2) - 1 + columns if b.rank <= 2 else b.rank, shape, value
     )
+
+
+def scipy_linalg_cholesky(asked: Asked) -> Layout:
+    """The upper factor, unless the lower one is asked for."""
+    node, lower = asked.operand("a"), asked.static("lower")
+    asked.at_least(node, 2)
+
+    def shape(shapes: list[Shape], solver: Solver) -> Shape:
+        size = _square(asked, node, shapes[0], solver)
+        return *shapes[0][:-2], size, size
+
+    def value(values: list[Value], result: Shape, builder: Builder, solver: Solver) -> Value:
+        found = operated("cholesky", values, builder)
+        rank = len(found.axes)
+        return found if lower else found.transpose([*range(rank - 2), rank - 1, rank - 2])
+
+    return Placing(asked.span, {"a": node}, max(node.rank, 2), shape, value)
 
 
 def multi_dot(asked: Asked) -> Layout:
@@ -179,35 +196,47 @@ def kron(asked: Asked) -> Layout:
 
 
 def cross(asked: Asked) -> Layout:
-    """Of vectors of three along the last axis."""
+    """Of vectors of three along an axis, the last where none is named."""
     a, b = asked.operand("a"), asked.operand("b")
+    places = []
     for node in (a, b):
         asked.at_least(node, 1)
+        places.append(asked.axis(asked.static("axis"), node, "axis"))
+    rank = max(a.rank, b.rank)
+    place = asked.axis_of(asked.static("axis"), rank)
 
     def shape(shapes: list[Shape], solver: Solver) -> Shape:
-        for node, one in zip((a, b), shapes, strict=True):
-            if not solver.unify(one[-1], 3):
+        for node, one, k in zip((a, b), shapes, places, strict=True):
+            if not solver.unify(one[k], 3):
                 raise ShapeFault(
                     f"{node.span.source} is {solver.show(one)}: cross is of vectors of 3",
                     asked.span,
-                    "declare its last size as 3",
+                    "declare its last size as 3"
+                    if k == len(one) - 1
+                    else f"declare its size as 3 along axis {k}",
                 )
-        return *_leading(asked, [shapes[0][:-1], shapes[1][:-1]], solver), 3
+        rest = [(*one[:k], *one[k + 1 :]) for one, k in zip(shapes, places, strict=True)]
+        lead = _leading(asked, rest, solver)
+        return *lead[:place], 3, *lead[place:]
 
     def value(values: list[Value], result: Shape, builder: Builder, solver: Solver) -> Value:
-        x, y = values
-        lead, (left, right) = broadcast([Value(x.axes[:-1], x.products), Value(y.axes[:-1], y.products)])
+        x, y = (v.axes[k] for v, k in zip(values, places, strict=True))
+        rest = [
+            Value((*v.axes[:k], *v.axes[k + 1 :]), v.products) for v, k in zip(values, places, strict=True)
+        ]
+        lead, (left, right) = broadcast(rest)
         parts = []
         for i in range(3):
             j, k = (i + 1) % 3, (i + 2) % 3
-            plus = _times(left, x.axes[-1], j, right, y.axes[-1], k, builder)
-            minus = _times(left, x.axes[-1], k, right, y.axes[-1], j, builder)
+            plus = _times(left, x, j, right, y, k, builder)
+            minus = _times(left, x, k, right, y, j, builder)
             both = builder.add([plus, builder.scale(minus, -1)])
-            forms: tuple[Form, ...] = (*(form_of(n) for n in lead), constant_form(i))
-            parts.append((forms, Value(lead, both.products)))
+            forms: list[Form] = [form_of(n) for n in lead]
+            forms.insert(place, constant_form(i))
+            parts.append((tuple(forms), Value(lead, both.products)))
         return placed(parts, result, builder)
 
-    return Placing(asked.span, {"a": a, "b": b}, max(a.rank, b.rank), shape, value)
+    return Placing(asked.span, {"a": a, "b": b}, rank, shape, value)
 
 
 def _times(
@@ -240,26 +269,3 @@ def _triangle(asked: Asked, lower: bool) -> Layout:
         return Value(x.axes, tuple(product(p.coefficient, (*p.factors, guard), p.bound) for p in x.products))
 
     return Placing(asked.span, {"m": node}, max(node.rank, 2), lambda shapes, solver: shapes[0], value)
-
-
-def of_singular_values(asked: Asked, op: str) -> Layout:
-    """The sum, the largest or the least of the singular values of a matrix: norms of it."""
-    node = asked.operand("x")
-
-    def shape(shapes: list[Shape], solver: Solver) -> Shape:
-        if smaller(*shapes[0]) is None:
-            raise ShapeFault(
-                f"which of the sizes {solver.show(shapes[0])[1:-1]} is smaller is not known",
-                asked.span,
-                "give them as numbers, in shapes= or a declaration",
-            )
-        return ()
-
-    def value(values: list[Value], result: Shape, builder: Builder, solver: Solver) -> Value:
-        found = operated("svdvals", values, builder)
-        labels = [label for label in found.axes if label.size != 1]
-        if op == "sum" or not labels:
-            return builder.sum(found, labels)
-        return builder.reduce(op, found, labels)
-
-    return Placing(asked.span, {"x": node}, 0, shape, value)

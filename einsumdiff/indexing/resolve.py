@@ -19,7 +19,14 @@ from einsumdiff.errors import (
     SyntaxFault,
     Unsupported,
 )
-from einsumdiff.indexing.calls import array_parameters, bind, option_text, parameters, unknown_function
+from einsumdiff.indexing.calls import (
+    array_parameters,
+    bind,
+    check_module,
+    option_text,
+    parameters,
+    unknown_function,
+)
 from einsumdiff.indexing.expression import (
     Access,
     Affine,
@@ -41,7 +48,16 @@ from einsumdiff.indexing.expression import (
     Sum,
 )
 from einsumdiff.language import tree
-from einsumdiff.language.rows import Definition, Form, Function, NamedNumber, Operation, gives, option
+from einsumdiff.language.rows import (
+    Definition,
+    Form,
+    Function,
+    NamedNumber,
+    Operation,
+    Parameter,
+    gives,
+    option,
+)
 from einsumdiff.language.table import load_table
 from einsumdiff.sizes import AnySize, as_fraction
 
@@ -161,9 +177,13 @@ class Reader:
 
     def _apply(self, node: tree.Apply, indexed: bool) -> Node:
         table = load_table()
-        row = table.get(node.function)
+        # where a module has another function of that name, its row begins with the module's
+        own = f"{node.prefix.removeprefix('jax.').replace('.', '_')}_{node.function}"
+        row = table.get(own) if node.prefix and own in table else table.get(node.function)
         if row is None or isinstance(row, NamedNumber):
             raise unknown_function(node)
+        if node.function == "block":
+            return self.read(blocks(node), indexed)
         if several(node):
             names = ", ".join("abc"[: len(several(node))])
             raise Unsupported(
@@ -189,9 +209,14 @@ class Reader:
     ) -> Node:
         """A row with its arguments, which are read as scalar entries if `inner`."""
         assert not isinstance(row, NamedNumber)
+        check_module(node)
         bound = bind(row, node)
         if isinstance(row, Function) or (isinstance(row, Definition) and row.cases[0].axes is None):
-            given = [value for value in bound.values() if not isinstance(value, list)]
+            given = [
+                _or_default(value, parameter)
+                for parameter, value in zip(parameters(row), bound.values(), strict=True)
+                if not isinstance(value, list)
+            ]
             return Call(node.span, row, tuple(self._argument(value, inner, node) for value in given))
         arguments = Arguments(node.span, node.function, node.name_span, {}, {}, {})
         arguments.prefix = node.prefix
@@ -261,11 +286,15 @@ class Reader:
         results = several(base)
         if results and isinstance(base, tree.Apply):
             match node.items:
-                case (tree.Number(value=int() as k),) if k < len(results):
+                case (item,) if isinstance(k := self.static(item), int) and -len(results) <= k < len(results):
                     return self._apply(replace(base, function=results[k]), indexed)
             raise Unsupported(
                 f"{base.function} gives {len(results)} values", node.span, f"take one: {base.span.source}[0]"
             )
+        if isinstance(base, tree.Apply) and parted(base) and len(node.items) == 1:
+            part = self.static(node.items[0])
+            if isinstance(part, int):
+                return self._apply(part_of(base, part), indexed)
         if isinstance(base, tree.Attribute) and base.name == "shape":
             return self._axis_size(node, base)
         if isinstance(base, tree.Name) and base.name == "delta" and self.names.letter(base) is not None:
@@ -356,6 +385,8 @@ class Reader:
                 return isinstance(value, int)
             case tree.Binary(op="+" | "-" | "*", left=left, right=right):
                 return self._is_item(left) and self._is_item(right)
+            case tree.Binary(op="//", left=left, right=tree.Number(value=int())):
+                return self._is_item(left)
             case tree.Unary(op="+" | "-", operand=operand):
                 return self._is_item(operand)
             case _:
@@ -411,6 +442,11 @@ class Reader:
             case tree.Binary(op="+" | "-" as op, left=left, right=right):
                 first = self._affine(left, factor, terms)
                 return first + self._affine(right, factor if op == "+" else -factor, terms)
+            case tree.Binary(op="//", left=left, right=tree.Number(value=int() as divisor)) if divisor > 0:
+                sized: dict[Index, AnySize] = {}
+                whole = self._affine(left, 1, sized)
+                if not sized:
+                    return factor * (whole // divisor)
             case tree.Binary(op="*", left=left, right=right):
                 for one, other in ((left, right), (right, left)):
                     inner: dict[Index, AnySize] = {}
@@ -460,10 +496,45 @@ class Reader:
         )
 
 
+def _or_default(value: tree.Tree, parameter: Parameter) -> tree.Tree:
+    """None stands for the default, as in clip(x, None, 1)."""
+    absent = isinstance(value, tree.Constant) and value.value is None
+    return parameter.default if absent and parameter.default is not None else value
+
+
 def several(node: tree.Tree) -> tuple[str, ...]:
     """The functions that give the values of a call that has several: `slogdet`."""
     row = load_table().get(node.function) if isinstance(node, tree.Apply) else None
     return gives(row)
+
+
+def parted(node: tree.Tree) -> bool:
+    """Whether it is a call that gives as many arrays as its arguments say: `split(x, 3)`."""
+    row = load_table().get(node.function) if isinstance(node, tree.Apply) else None
+    return isinstance(row, Form) and "parts" in row.options
+
+
+def part_of(node: tree.Apply, part: int, parts: int | None = None) -> tree.Apply:
+    """The call for one of its arrays; `parts` is how many are assigned."""
+    said = [("part", tree.Number(part, node.span))]
+    if parts is not None:
+        said.append(("parts", tree.Number(parts, node.span)))
+    return replace(node, keywords=(*node.keywords, *said))
+
+
+def blocks(node: tree.Apply) -> tree.Tree:
+    """`block([[A, B], [C, D]])` as arrays joined along the last axis, and those along the one before."""
+
+    def joined(one: tree.Tree) -> tuple[tree.Tree, int]:
+        if not isinstance(one, tree.Sequence):
+            return one, 0
+        inner = [joined(item) for item in one.items]
+        depth = max((deep for _, deep in inner), default=0) + 1
+        axis = ("axis", tree.Number(-depth, one.span))
+        items = tree.Sequence(tuple(item for item, _ in inner), one.span)
+        return tree.Apply("concatenate", (items,), (axis,), node.span, node.name_span), depth
+
+    return joined(node.args[0])[0] if len(node.args) == 1 else node
 
 
 def additive(node: tree.Tree) -> list[tuple[tree.Tree, int]]:

@@ -7,13 +7,17 @@ The triangle of ones is a guard, which lowering makes a cumulative sum of; it is
 
 from __future__ import annotations
 
-from einsumdiff.errors import RankFault, ShapeFault, ValueFault
+from fractions import Fraction
+
+from einsumdiff.errors import RankFault, ShapeFault, Unsupported, ValueFault
 from einsumdiff.indexing.asked import Asked
 from einsumdiff.indexing.expression import Layout, Node, Solver
+from einsumdiff.indexing.joining import joined
 from einsumdiff.indexing.operations import axes_in_words, chosen_axes
-from einsumdiff.indexing.placing import Placing, flat, form_of, placed
+from einsumdiff.indexing.placing import Placing, form_of, placed
+from einsumdiff.indexing.regrouping import flat
 from einsumdiff.indexing.shapes import Shape
-from einsumdiff.nodes import Entry, Guard, Label, Reduce, bare, product
+from einsumdiff.nodes import Entry, Form, Guard, Label, Reduce, bare, constant_form, product
 from einsumdiff.program import Builder, Value, at, read
 from einsumdiff.sizes import AnySize, nonnegative
 
@@ -74,16 +78,37 @@ def diff(asked: Asked) -> Layout:
     if not isinstance(order, int) or isinstance(order, bool) or order < 0:
         raise ValueFault("n is a whole number from 0 on", asked.span_of("n"), "diff(x, 2)")
     count = order
+    nodes = {name: asked.arguments.operands.get(name) for name in ("prepend", "x", "append")} | {"x": node}
+    operands = {name: one for name, one in nodes.items() if one is not None}
+    if any(one.rank not in (0, node.rank) for one in operands.values()):
+        raise RankFault(
+            f"what is added before or behind is a number, or has {axes_in_words(node.rank)}",
+            asked.span,
+            "diff(x, prepend=0)",
+        )
+    which = list(operands).index("x")
 
     def shape(shapes: list[Shape], solver: Solver) -> Shape:
-        (x,) = shapes
-        size = x[axis] - count
+        x = shapes[which]
+        size: AnySize = -count
+        for one in shapes:
+            size = size + (one[axis] if one else 1)
+            if any(
+                k != axis and not solver.unify(a, b) for k, (a, b) in enumerate(zip(x, one, strict=False))
+            ):
+                raise ShapeFault(
+                    f"{solver.show(one)} cannot be joined with {solver.show(x)} along axis {axis}",
+                    asked.span,
+                    "all other axes must have the same sizes",
+                )
         if isinstance(size, int) and size < 0:
             size = 0
         return *x[:axis], size, *x[axis + 1 :]
 
     def value(values: list[Value], result: Shape, builder: Builder, solver: Solver) -> Value:
-        (x,) = values
+        whole = values[which].axes
+        one = (*whole[:axis], Label(1), *whole[axis + 1 :])
+        x = joined([v if v.axes else Value(one, v.products) for v in values], axis, builder)
         for step in range(count):
             old = x.axes[axis]
             if isinstance(old.size, int) and old.size < 1:
@@ -91,12 +116,103 @@ def diff(asked: Asked) -> Layout:
             new = Label(old.size - 1)
             if step == count - 1 and new.size == 0:
                 return Value(tuple(Label(size) for size in result), ())
-            axes = (*x.axes[:axis], new, *x.axes[axis + 1 :])
-            later, here = (Value(axes, x.substitute({old: form_of(new).plus(k)})) for k in (1, 0))
+            later, here = (_part(x, axis, new, form_of(new).plus(k)) for k in (1, 0))
             x = builder.add([later, builder.scale(here, -1)])
         return x
 
-    return Placing(asked.span, {"x": node}, node.rank, shape, value)
+    return Placing(asked.span, operands, node.rank, shape, value)
+
+
+def _part(x: Value, axis: int, label: Label, form: Form) -> Value:
+    """The entries at `form` along the axis, which gets that label."""
+    old = x.axes[axis]
+    products = x.products if old.size == 1 else x.substitute({old: form})
+    return Value((*x.axes[:axis], label, *x.axes[axis + 1 :]), products)
+
+
+def gradient(asked: Asked) -> Layout:
+    """np.gradient: central differences, one-sided ones at both ends."""
+    node, spacing = asked.operand("f"), asked.operand("spacing")
+    typed = asked.static("axis")
+    if typed is None and node.rank != 1:
+        raise Unsupported(
+            f"gradient gives an array for each of the {axes_in_words(node.rank)}",
+            asked.span,
+            "name an axis: gradient(A, axis=0)",
+        )
+    axis = 0 if typed is None else asked.axis(typed, node, "axis")
+    if spacing.rank:
+        raise Unsupported("gradient with places of its own", asked.span_of("spacing"), "give one distance")
+
+    def value(values: list[Value], result: Shape, builder: Builder, solver: Solver) -> Value:
+        x, h = values
+        size = result[axis]
+        if not nonnegative(size - 2):
+            raise ShapeFault(
+                f"gradient needs two entries, and the axis has size {size}",
+                asked.span,
+                "give its size as a number of 2 or more",
+            )
+        inner, single = Label(size - 2), Label(1)
+        ends = constant_form(0), constant_form(size - 1)
+        near = constant_form(1), constant_form(size - 2)
+        first, second, last, before = (
+            _part(x, axis, single, f) for f in (ends[0], near[0], ends[1], near[1])
+        )
+        steps = [
+            builder.add([second, builder.scale(first, -1)]),
+            builder.add([last, builder.scale(before, -1)]),
+        ]
+        if inner.size != 0:
+            later, earlier = (_part(x, axis, inner, form_of(inner).plus(k)) for k in (2, 0))
+            middle = builder.add([later, builder.scale(earlier, -1)])
+            steps.insert(1, builder.scale(middle, Fraction(1, 2)))
+        return builder.multiply(joined(steps, axis, builder), builder.power(h, -1))
+
+    return Placing(asked.span, {"x": node, "spacing": spacing}, node.rank, _keep_shape, value)
+
+
+def trapezoid(asked: Asked) -> Layout:
+    """The integral by the trapezoidal rule, over places that are given or `dx` apart."""
+    y, dx = asked.operand("y"), asked.operand("dx")
+    places = asked.arguments.operands.get("x")
+    axis = asked.axis(asked.static("axis"), y, "axis")
+    if dx.rank or (places is not None and places.rank not in (1, y.rank)):
+        raise RankFault("dx is a number, and x a vector or of the shape of y", asked.span, "trapezoid(y, x)")
+
+    def shape(shapes: list[Shape], solver: Solver) -> Shape:
+        x = shapes[0]
+        own = shapes[1] if places is not None else ()
+        meant = x if len(own) == len(x) else (x[axis],)
+        if own and not all(solver.unify(a, b) for a, b in zip(own, meant, strict=True)):
+            raise ShapeFault(
+                f"y is {solver.show(x)}, and its places are {solver.show(own)}",
+                asked.span,
+                "a place for every entry along the axis",
+            )
+        return *x[:axis], *x[axis + 1 :]
+
+    def value(values: list[Value], result: Shape, builder: Builder, solver: Solver) -> Value:
+        f, t = values
+        size = f.axes[axis].size
+        if size in (0, 1):
+            return Value(tuple(Label(n) for n in result), ())
+        new = Label(size - 1)
+        later, here = (_part(f, axis, new, form_of(new).plus(k)) for k in (1, 0))
+        width = t
+        if places is not None:
+            along = axis if len(t.axes) == len(f.axes) else 0
+            if len(t.axes) == len(f.axes):
+                t = t.relabel([t.axes[k] if k == axis else label for k, label in enumerate(f.axes)])
+            after, before = (_part(t, along, new, form_of(new).plus(k)) for k in (1, 0))
+            width = Value((), builder.add([after, builder.scale(before, -1)]).products)
+        both = builder.add([later, here])
+        found = builder.multiply(Value((), both.products), width)
+        kept = tuple(label for k, label in enumerate(f.axes) if k != axis)
+        total = builder.sum(Value((), found.products), [new] if new.size != 1 else [])
+        return Value(kept, builder.scale(total, Fraction(1, 2)).products)
+
+    return Placing(asked.span, {"y": y, "x": places or dx}, y.rank - 1, shape, value)
 
 
 def average(asked: Asked) -> Layout:

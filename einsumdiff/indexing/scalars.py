@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from einsumdiff.errors import Unsupported, ValueFault
 from einsumdiff.language import tree
 from einsumdiff.language.table import Definition as Meaning
-from einsumdiff.language.table import Function, load_table, setting
+from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Call,
     Definition,
@@ -42,16 +42,13 @@ def instantiate(node: Tree, bindings: Mapping[str, Value], builder: Builder) -> 
     Parameters
     ----------
     node : numbers, names, operators, comparisons and calls of scalar rows.
-    bindings : a value for each name that is neither a constant of the table nor a choice of `ties`.
+    bindings : a value for each name that is not a constant of the table.
     builder : where definitions go.
     """
     match node:
         case tree.Name(name):
             bound = bindings.get(name)
-            if bound is not None:
-                return bound
-            policy = load_table().policies.get(name)
-            return builder.constant(name) if policy is None else number(policy.values[setting().ties])
+            return builder.constant(name) if bound is None else bound
         case tree.Number(value):
             return number(value)
         case tree.Binary(op, left, right):

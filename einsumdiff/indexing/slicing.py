@@ -184,7 +184,19 @@ def _out_of_bounds(cut: Cut, size: AnySize, single: bool) -> IndexFault:
 
 def flip(asked: Asked) -> Layout:
     """`x[::-1]` along the axes that are named, all of them if none is."""
-    node, typed = asked.operand("m"), asked.static("axis")
+    return _flipped(asked, asked.static("axis"))
+
+
+def fliplr(asked: Asked) -> Layout:
+    return _flipped(asked, 1)
+
+
+def flipud(asked: Asked) -> Layout:
+    return _flipped(asked, 0)
+
+
+def _flipped(asked: Asked, typed: object) -> Layout:
+    node = asked.operand("m")
     named = (
         range(node.rank)
         if typed is None

@@ -20,7 +20,7 @@ from einsumdiff.indexing.expression import (
     SizeName,
     Variable,
 )
-from einsumdiff.indexing.resolve import ELLIPSIS, Reader, several
+from einsumdiff.indexing.resolve import ELLIPSIS, Reader, part_of, parted, several
 from einsumdiff.indexing.shapes import check_given, declared_size, given_shape
 from einsumdiff.indexing.shapes import declared as in_words
 from einsumdiff.language import tree
@@ -36,8 +36,10 @@ MODULE_NAMES = {
     "torch": "np",
 }
 """What people import modules as; without the import line they look like arrays with methods."""
-GREEK = ("beta", "gamma")
+GREEK = ("beta", "gamma", "zeta")
 """Functions whose names are those of parameters more often than not."""
+SHORT = 2
+"""Functions whose names are as short as that, `j0`, are arrays too where they are not called."""
 
 
 class Statements:
@@ -142,7 +144,7 @@ class Statements:
             shape, source = given_shape(name, given)
             if name in self._declared:
                 old, place, span = self._declared[name]
-                if old != shape:
+                if len(old) != len(shape) or any(_clash(a, b) for a, b in zip(old, shape, strict=True)):
                     raise ShapeFault(
                         f"{name} is {in_words(old)}, {place}, and {in_words(shape)}, {source}",
                         span,
@@ -237,6 +239,13 @@ class Statements:
             for target, name in zip(statement.targets, gives, strict=True):
                 self._assign(tree.Assign((target,), replace(value, function=name), statement.span))
             return
+        if isinstance(value, tree.Apply) and value.function not in load_table():
+            raise unknown_function(value)
+        if isinstance(value, tree.Apply) and parted(value):
+            for k, target in enumerate(statement.targets):
+                one = part_of(value, k, len(statement.targets))
+                self._assign(tree.Assign((target,), one, statement.span))
+            return
         function = value.function if isinstance(value, tree.Apply) else value.span.source
         raise Unsupported(
             f"{function} does not give {len(statement.targets)} values", value.span, "assign one name"
@@ -327,7 +336,8 @@ class Statements:
             row = load_table().get(name.name)
             if isinstance(row, NamedNumber) and name.name not in self._declared:
                 return Named(name.span, row.name)
-            if row is not None and name.name not in self._declared and name.name not in GREEK:
+            free = name.name in self._declared or name.name in GREEK or len(name.name) <= SHORT
+            if row is not None and not free:
                 raise NameFault(
                     f"{name.name} is a function, and stands here without a call",
                     name.span,
@@ -394,6 +404,11 @@ class Statements:
 
     def scalar(self, node: Node) -> None:
         self._line.scalars.append(node)
+
+
+def _clash(declared: AnySize, given: AnySize) -> bool:
+    """Whether a size cannot be both; a number given for a declared name is one of its values."""
+    return declared != given and isinstance(given, int) <= isinstance(declared, int)
 
 
 def _is_delta(base: tree.Tree) -> bool:

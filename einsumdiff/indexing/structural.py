@@ -10,7 +10,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from einsumdiff.errors import RankFault, Unsupported, ValueFault
-from einsumdiff.indexing import contractions, gathering, linear, placing, running, slicing
+from einsumdiff.indexing import (
+    contractions,
+    diagonals,
+    gathering,
+    joining,
+    linear,
+    norms,
+    placing,
+    regrouping,
+    repeating,
+    running,
+    slicing,
+)
 from einsumdiff.indexing.asked import Asked, filled, letters, product, shape_of
 from einsumdiff.indexing.expression import (
     Affine,
@@ -32,7 +44,19 @@ def of_form(node: Operate, need: Need) -> Meaning | Layout:
     """What a `form` row means."""
     assert isinstance(node.row, Form)
     name = node.row.name
-    modules = contractions, gathering, linear, placing, running, slicing
+    modules = (
+        contractions,
+        diagonals,
+        gathering,
+        joining,
+        linear,
+        norms,
+        placing,
+        regrouping,
+        repeating,
+        running,
+        slicing,
+    )
     places: list[dict[str, Any]] = [globals(), *map(vars, modules)]
     form: Callable[[Asked], Meaning | Layout] = next(place[name] for place in places if name in place)
     return form(Asked(node.arguments, need))
@@ -98,6 +122,29 @@ def moveaxis(asked: Asked) -> Meaning:
     for place, axis in sorted(zip(target, source, strict=True)):
         order.insert(place, axis)
     return _moved(asked, order)
+
+
+def rollaxis(asked: Asked) -> Meaning:
+    """The axis is moved to stand before the one that is at `start`."""
+    node = asked.operand("x")
+    axis = asked.axis(asked.static("axis"), node, "axis")
+    start = asked.static("start")
+    rank = max(node.rank, axis + 1)
+    if not isinstance(start, int) or isinstance(start, bool) or not -rank <= start <= rank:
+        raise ValueFault(f"start is a whole number up to {rank}", asked.span_of("start"), "start=0")
+    start += rank * (start < 0)
+    order = [k for k in range(rank) if k != axis]
+    order.insert(start - (axis < start), axis)
+    return _moved(asked, order)
+
+
+def atleast_3d(asked: Asked) -> Meaning:
+    """A vector stands in the middle, a matrix in front."""
+    node = asked.operand("x")
+    own = letters(node.rank)
+    new = [Index("1") for _ in range(3 - node.rank)]
+    axes = [*new[1:], *own, *new[:1]]
+    return product(asked.span, [("x", node, own)], axes, dict.fromkeys(new, 1))
 
 
 def expand_dims(asked: Asked) -> Meaning:
@@ -177,6 +224,14 @@ def zeros_like(asked: Asked) -> Meaning:
 
 def ones_like(asked: Asked) -> Meaning:
     return _like(asked, Number(asked.span, 1))
+
+
+def full_like(asked: Asked) -> Meaning:
+    node, value = asked.operand("x"), asked.operand("fill_value")
+    if value.rank:
+        raise RankFault("full_like repeats a number", value.span, "broadcast_to repeats an array")
+    sizes = [AxisSize(asked.span, node, axis) for axis in range(node.rank)]
+    return filled(sizes, Parameter(asked.span, "fill_value"), {"fill_value": value})
 
 
 def eye(asked: Asked) -> Meaning:

@@ -185,27 +185,12 @@ class RowBuilder(Builder):
             raise SyntaxFault("a constant is a number", self.extent(value), "write its digits")
         return rows.NamedNumber(str(name), float(value.value), self._spelling(self._facts(parts), span), span)
 
-    def choice(self, name: Token, value: Tree) -> Any:
-        if name not in rows.TIES:
-            raise NameFault(f"there is no policy {name}", self.spot(name), f"known are {', '.join(rows.TIES)}")
-        if not isinstance(value, tree.Number):
-            raise SyntaxFault("a policy chooses a number", self.extent(value), "write its digits")
-        return str(name), value.value
-
-    def policy(self, head: Token, name: Token, *choices: Any) -> rows.Policy:
-        values = dict(one for one in choices if not is_token(one))
-        span = self.spot(head, name)
-        missing = [one for one in rows.TIES if one not in values]
-        if missing:
-            raise SyntaxFault(f"the number for {missing[0]} is missing", span, f"add  {missing[0]} 0")
-        return rows.Policy(str(name), values, span)
-
     def by_sympy(
         self, head: Token, name: Token, parameters: tuple[rows.Parameter, ...], *parts: Any
     ) -> rows.BySymPy:
         facts, span = self._facts(parts), self.spot(head, name)
         domains = self._each(facts.domains, parameters, span, needed=True)
-        return rows.BySymPy(str(name), parameters, domains, tuple(facts.words), span)
+        return rows.BySymPy(str(name), parameters, facts.spelling, domains, tuple(facts.words), span)
 
     def identity(self, head: Token, left: Tree, right: Tree, *parts: Any) -> rows.Identity:
         facts = self._facts(parts)

@@ -29,8 +29,12 @@ SPECIAL_LETTERS = {"delta", "step"}
 """What is indexed in a row without being a parameter."""
 
 
+SHARES = {"first_share", "second_share"}
+"""The numbers that ties= chooses, which partials may name."""
+
+
 def check_row(row: Row, find: Find, numbers: Collection[str]) -> None:
-    """Raise what is wrong with a row; `numbers` are the constants and policies that it may name."""
+    """Raise what is wrong with a row; `numbers` are the constants that it may name."""
     _check_name(row.name, row.span)
     for parameters in _signatures(row):
         seen: set[str] = set()
@@ -41,7 +45,7 @@ def check_row(row: Row, find: Find, numbers: Collection[str]) -> None:
                     raise NameFault(f"{name} is twice in the signature", parameter.span, "name each once")
                 seen.add(name)
     for parameters, letters, expression in _expressions(row):
-        known = {p.name for p in parameters} | set(numbers)
+        known = {p.name for p in parameters} | set(numbers) | SHARES
         if letters is None:
             _check_scalar(expression, known, find)
         else:
@@ -84,6 +88,11 @@ def calls(row: Row | Alias) -> dict[str, Span]:
 
 
 # --------------------------------------------------------------------------------------------- expressions
+
+
+def is_scalar(row: object) -> bool:
+    """Whether the row is of numbers, applied elementwise."""
+    return isinstance(row, Function) or (isinstance(row, Definition) and row.cases[0].axes is None)
 
 
 def _check_name(name: str, span: Span) -> None:
@@ -131,8 +140,7 @@ def _check_scalar(expression: tree.Tree, known: set[str], find: Find) -> None:
                 _check_known(name, known, part.span)
             case tree.Apply():
                 row = find(part.function)
-                scalar = isinstance(row, Function) or (isinstance(row, Definition) and row.cases[0].axes is None)
-                if not scalar:
+                if not is_scalar(row):
                     raise NameFault(
                         f"{part.function} is of arrays, and this row of numbers",
                         part.name_span,
@@ -167,14 +175,16 @@ def _check_known(name: str, known: set[str], span: Span) -> None:
 def _check_count(call: tree.Apply, row: Row) -> None:
     """The number of arguments fits one of the signatures."""
     if isinstance(row, NamedNumber):
-        raise NameFault(f"{call.function} is a number, and is called", call.name_span, "leave the brackets out")
+        hint = "leave out the brackets"
+        raise NameFault(f"{call.function} is a number, and is called", call.name_span, hint)
     given = len(call.args) + len(call.keywords)
     for parameters in _signatures(row):
         least = sum(p.default is None and not p.variadic for p in parameters)
         if least <= given and (given <= len(parameters) or any(p.variadic for p in parameters)):
             return
     shown = " or ".join(f"({', '.join(p.name for p in one)})" for one in _signatures(row))
-    raise ValueFault(f"{call.function} does not take {given} arguments", call.span, f"its parameters are {shown}")
+    hint = f"its parameters are {shown}"
+    raise ValueFault(f"{call.function} does not take {given} arguments", call.span, hint)
 
 
 # --------------------------------------------------------------------------------------------- spellings
@@ -239,12 +249,13 @@ def _follow(row: Row, spelling: Spelling, root: str, rest: list[str], value: Any
                 hint = f"a function of your own is given: register(..., {spelling.text.split('.')[0]}=...)"
             raise NameFault(f"{path} has no {name}", _place(row, spelling, name), hint)
         value, path = getattr(value, name), f"{path}.{name}"
-    if value is not None and not spelling.template and not isinstance(row, NamedNumber) and not callable(value):
+    called = not spelling.template and not isinstance(row, NamedNumber)
+    if called and value is not None and not callable(value):
         raise ValueFault(f"{path} is no function", _place(row, spelling), "the spelling of a row is called")
 
 
 def _paths(node: ast.AST) -> Iterator[list[str]]:
-    """The dotted names in an expression, from names on; those that begin with a call or a bracket are left."""
+    """The dotted names in an expression; those that begin with a call or a bracket are left out."""
     path: list[str] = []
     inner = node
     while isinstance(inner, ast.Attribute):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 
 from einsumdiff.errors import Span
 from einsumdiff.language.domains import Domain
@@ -207,30 +206,20 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """`policy first_share = split 0.5, first 1, zero 0`: a number in partials that ties= chooses."""
-
-    name: str
-    values: dict[str, int | Fraction | float]
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
 class BySymPy:
     """`sympy airyai(x)   on real`: a function whose value and partials SymPy knows.
 
-    `of NAME` among the options is its name in SymPy, where that is another.
+    `of NAME` among the options is its name in SymPy, where that is another; a spelling is there where
+    SymPy has none.
     """
 
     name: str
     parameters: tuple[Parameter, ...]
+    spelling: Spelling | None
     domains: tuple[Domain, ...]
     options: tuple[str, ...]
     span: Span
 
-
-TIES = ("split", "first", "zero")
-"""What a tie may do, see `derive`."""
 
 Row = Function | Definition | Operation | Form | NamedNumber
 

@@ -27,7 +27,6 @@ from einsumdiff.language.domains import DOMAINS as DOMAINS
 from einsumdiff.language.domains import Domain as Domain
 from einsumdiff.language.layout import HEADS
 from einsumdiff.language.parse import parse_row
-from einsumdiff.language.rows import TIES as TIES
 from einsumdiff.language.rows import Alias as Alias
 from einsumdiff.language.rows import BySymPy as BySymPy
 from einsumdiff.language.rows import Case as Case
@@ -38,15 +37,12 @@ from einsumdiff.language.rows import Identity as Identity
 from einsumdiff.language.rows import NamedNumber as NamedNumber
 from einsumdiff.language.rows import Operation as Operation
 from einsumdiff.language.rows import Parameter as Parameter
-from einsumdiff.language.rows import Policy as Policy
 from einsumdiff.language.rows import Row as Row
 from einsumdiff.language.rows import Spelling as Spelling
 from einsumdiff.language.rows import Stated as Stated
 from einsumdiff.language.rows import option as option
 
 Made = TypeVar("Made")
-NAMELESS = ("identity", "policy")
-"""Rows that are no operations of programs."""
 
 _HEAD = re.compile(r"([^\W\d]\w*)[ \t]+([^\W\d]\w*|\S)")
 _ROW = re.compile(r"^[^\s#].*(?:\n(?:[ \t].*|[ \t]*#.*|[ \t]*$))*", re.MULTILINE)
@@ -97,7 +93,8 @@ class Table:
 
     Raises
     ------
-    NameFault : where two rows have one name, or one in the parent has it; when a row is first read, where it calls what has no row.
+    NameFault : where two rows have one name, or one in the parent has it; when a row is first read,
+        where it calls what has no row.
     SyntaxFault : where a row cannot be read, when it is first asked for.
 
     Examples
@@ -120,7 +117,6 @@ class Table:
         self._pieces: dict[str, _Piece] = dict(parent._pieces) if parent is not None else {}
         self._own: list[_Piece] = []
         self._identity_pieces: list[_Piece] = []
-        self._policy_pieces: dict[str, _Piece] = {}
         self._rows: dict[str, Row | Alias] = {}
         self._made: dict[object, Any] = {}
         for file, text in files.items():
@@ -128,15 +124,13 @@ class Table:
                 self._own.append(piece)
                 if piece.head == "identity":
                     self._identity_pieces.append(piece)
-                elif piece.head == "policy":
-                    self._policy_pieces[piece.name] = piece
                 elif piece.name in self._pieces:
                     first = self._pieces[piece.name]
                     at = piece.offset + piece.text.index(piece.name, len(piece.head))
                     raise NameFault(
                         f"{piece.name} has two rows",
                         Span(at, at + len(piece.name), text),
-                        f"the other is a {first.head} in {first.file}"
+                        f"the other is {'an' if first.head[0] in 'aio' else 'a'} {first.head} in {first.file}"
                         + ("" if first.file in files else "; give this one another name"),
                     )
                 else:
@@ -183,11 +177,17 @@ class Table:
         first = self._parent.identities if self._parent is not None else ()
         return first + tuple(self._known(piece.read(), piece) for piece in self._identity_pieces)
 
+    def of_sympy(self, name: str) -> str | None:
+        """The row for a function that SymPy calls so."""
+        found = self._sympy_names.get(name, name)
+        return found if found in self else None
+
     @functools.cached_property
-    def policies(self) -> Mapping[str, Policy]:
-        """The numbers that `ties=` chooses. They are no names of programs."""
-        first = self._parent.policies if self._parent is not None else {}
-        return {**first, **{name: piece.read() for name, piece in self._policy_pieces.items()}}
+    def _sympy_names(self) -> Mapping[str, str]:
+        """The rows whose names in SymPy are others."""
+        rows = [one for one in self._pieces.values() if one.head == "sympy"]
+        found = ((re.search(r" of (\w+)", one.text), one.name) for one in rows)
+        return {named[1]: name for named, name in found if named}
 
     def made(self, what: Callable[[Table], Made]) -> Made:
         """What a function makes of this table, made once."""
@@ -197,16 +197,16 @@ class Table:
     @property
     def own(self) -> Mapping[str, Row]:
         """The rows that are not its parent's, aliases among them, by name."""
-        return {piece.name: self[piece.name] for piece in self._own if piece.head not in NAMELESS}
+        return {piece.name: self[piece.name] for piece in self._own if piece.head != "identity"}
 
     def check(self) -> None:
         """Read every row of its own, so that each fault in the rules is found."""
         for piece in self._own:
-            if piece.head not in NAMELESS:
+            if piece.head != "identity":
                 check_circle(piece.name, lambda name: calls(self._read(name)))
         constants = {row.name for row in self.rows() if isinstance(row, NamedNumber)}
         for row in self.own.values():
-            check_row(row, self.__getitem__, constants | set(self.policies))
+            check_row(row, self.__getitem__, constants)
         for identity in self.identities:
             check_identity(identity, self.__getitem__)
 
@@ -226,7 +226,7 @@ class Table:
         if isinstance(row, BySymPy):
             from einsumdiff.language.by_sympy import function_row
 
-            row = function_row(row)
+            row = function_row(row, self.of_sympy)
         spelling = getattr(row, "spelling", None)
         if self.names and spelling is not None:
             row = replace(row, spelling=replace(spelling, names=_roots(spelling.text, self.names)))
@@ -276,14 +276,13 @@ def built_in() -> Table:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What names and ties mean: a table, and a policy. `with setting:` puts it in force.
+    """What names mean: a table. `with setting:` puts it in force.
 
     A derivative remembers the setting that it was made in, and enters it for all that it does.
     `source` is what the table was made of, for who asks again.
     """
 
     table: Table
-    ties: str = "split"
     source: object = None
 
     def __enter__(self) -> Setting:

@@ -357,6 +357,8 @@ class _Writer(Views):
                 parts = [self.arranged(self.emit(o, o.axes), o.axes) for o in operands]
                 parameters = tuple(p.name for p in row.parameters)[: len(parts)]
                 return Text(row.spelling.spell(parameters, tuple(p.text for p in parts)), axes)
+            case plan.Solve():
+                return self._solve(value)
             case plan.Condition(form, op, axes):
                 axes = _ordered(axes, want)
                 return Text(f"({self.affine(form, axes)} {op} 0)", axes)
@@ -378,8 +380,12 @@ class _Writer(Views):
                 inner = self.emit(base, want)
                 return Text(f"{inner.within(ATOM)}.astype(np.intp)", inner.axes)
             case plan.Cast(base, _):
+                if _constant(base):  # of numbers alone, a float already
+                    return self.emit(base, want)
                 self.typed = True
                 inner = self.emit(base, want)
+                if not inner.axes:
+                    return Text(f"{self.dtype}.type({inner.text})", ())
                 return Text(f"{inner.within(ATOM)}.astype({self.dtype})", inner.axes)
 
     def read(self, row: Function | Operation) -> None:
@@ -484,6 +490,17 @@ class _Writer(Views):
         a, b = self.emit(left, ()), self.emit(right, ())
         axes = _ordered(batch + rows + columns, want)
         return self.einsum([a, b], axes)
+
+    def _solve(self, value: plan.Solve) -> Text:
+        matrix = self.arranged(self.emit(value.matrix, value.matrix.axes), value.matrix.axes)
+        a = f"{matrix.within(ATOM)}.mT" if value.transposed else matrix.text
+        batch = tuple(n for n in value.axes if n in value.right.axes and n in value.matrix.axes)
+        columns = tuple(n for n in value.axes if n in value.right.axes and n not in batch)
+        order = (*batch, value.label, *columns)
+        right = self.arranged(self.emit(value.right, order), order)
+        if batch and not columns:  # a right side of two axes would be a matrix to NumPy
+            return Text(f"np.linalg.solve({a}, {right.within(ATOM)}[..., None])[..., 0]", value.axes)
+        return Text(f"np.linalg.solve({a}, {right.text})", value.axes)
 
     def _fold(self, op: str, base: Expr, axes: Axes, want: Axes) -> Text:
         inner = self.emit(base, want)

@@ -77,6 +77,9 @@ def function_name(function: Any) -> str:
     if module == "numpy.linalg" and getattr(np.linalg, name, None) is function:
         if not hasattr(np, name):
             return name
+        own = f"numpy_linalg_{name}"
+        if own in load_table():
+            return own
         raise Unsupported(
             f"np.linalg.{name} is not followed, where np.{name} is",
             None,

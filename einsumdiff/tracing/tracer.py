@@ -49,6 +49,8 @@ class Tracer(Recorded):
         try:
             if function.__name__ in ("shape", "size", "ndim") and not args[1:] and not kwargs:
                 return getattr(args[0], function.__name__)
+            if function.__name__ == "astype":
+                return args[0].astype(*args[1:], **kwargs)
             name = functions.function_name(function)
             row = functions.known_row(name)
             given = functions.arguments(function, row, args, kwargs)
@@ -186,6 +188,14 @@ class Tracer(Recorded):
     def _turned(self, how: str) -> Self:
         step = self._step
         return self._record((self, ATOM), how, plain=step.plain, boolean=step.boolean, of=self)
+
+    @property
+    def real(self) -> Self:
+        return self._apply("real", [(None, self)])
+
+    @property
+    def imag(self) -> Self:
+        return self._apply("imag", [(None, self)])
 
     def copy(self, order: str = "K") -> Self:
         return type(self)(self._recording, self._step_of(self))

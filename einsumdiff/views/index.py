@@ -11,19 +11,21 @@ from collections.abc import Iterable, Sequence, Set
 
 from einsumdiff.arguments import shape_text
 from einsumdiff.differentiate import Jacobian, term_arrays
+from einsumdiff.language import tree
 from einsumdiff.language.rows import Function
 from einsumdiff.language.table import load_table
 from einsumdiff.nodes import (
     Array,
+    Call,
     Definition,
     Form,
     Product,
+    Reduce,
     Sum,
     body_arrays,
 )
 from einsumdiff.program import Program, live
 from einsumdiff.sizes import names
-from einsumdiff.views.kinks import ties_notes
 from einsumdiff.views.letters import (
     DEFINITIONS,
     INDICES,
@@ -216,10 +218,11 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
     if output.shape:
         shapes.setdefault(output.name, shape_text(output.shape))
     said = "; ".join(f"{name}: {text}" for name, text in shapes.items())
-    notes = [*program.notes, *ties_notes(program, jacobians)]
+    notes = list(program.notes)
     for jac in jacobians:
         if not jac.terms:
             notes.append(f"{output.name} does not depend on {' and '.join(_zero_in(program, jac))}")
+    notes += [note for note in _ties(program, jacobians) if note not in notes]
     if said or notes:
         lines.append(
             "  # ".join(part for part in (said, "; ".join(notes)) if part)
@@ -227,6 +230,50 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
             else f"# {'; '.join(notes)}"
         )
     return "\n".join(lines)
+
+
+POLICIES = {
+    "split": "ties of {} share equally",
+    "first": "of ties of {} the first has the slope",
+    "zero": "ties of {} have slope 0",
+}
+
+
+def _ties(program: Program, jacobians: Sequence[Jacobian]) -> list[str]:
+    """What is done at ties, where there may be some."""
+    wrt: set[Array] = {array for jac in jacobians for array in jac.wrt}
+    names_: dict[str, None] = {}
+    for definition in live([jacobians[0].output]):
+        if not wrt & set(body_arrays(definition.body)):
+            continue
+        wrt.add(definition)
+        match definition.body:
+            case Reduce(op="max" | "min" as op):
+                names_[str(op)] = None
+            case Call(function=function) if _has_ties(function):
+                names_[function] = None
+    return [POLICIES[program.builder.ties].format(" and ".join(names_))] if names_ else []
+
+
+def ties_said(text: str) -> tuple[str, tuple[str, ...]]:
+    """The policy that a printed derivative was made under, with its notes on ties.
+
+    >>> ties_said("dy/dx[i] = x[i]  # ties of max have slope 0")
+    ('zero', ('ties of max have slope 0',))
+    """
+    for ties, phrase in POLICIES.items():
+        note = re.search("#.*?(" + phrase.format(r"[\w ]+") + ")", text)
+        if note:
+            return ties, (note[1],)
+    return "split", ()
+
+
+def _has_ties(function: str) -> bool:
+    """Whether the rule of a function says what is done at ties."""
+    row = load_table()[function]
+    stated = row.partials.values() if isinstance(row, Function) else ()
+    parts = (part for one in stated if one is not None for part in tree.walk(one))
+    return any(isinstance(part, tree.Name) and part.name == "first_share" for part in parts)
 
 
 def _zero_in(program: Program, jacobian: Jacobian) -> list[str]:

@@ -107,10 +107,10 @@ def spelled_in_bounds(product: Product) -> Product:
     return Product(product.coefficient, (*factors, *kept), tuple(bound))
 
 
-def _compared(product: Product) -> set[Label]:
+def compared(product: Product) -> set[Label]:
     """The labels in inequalities."""
-    ordered = [f.form for f in product.factors if isinstance(f, Guard) and f.op == ">="]
-    return {label for form in ordered for label in form.labels}
+    forms = [f.form for f in product.factors if isinstance(f, Guard) and f.op == ">="]
+    return {label for form in forms for label in form.labels}
 
 
 def agreeing(product: Product, declared: Container[Label]) -> Product:
@@ -121,7 +121,7 @@ def agreeing(product: Product, declared: Container[Label]) -> Product:
     `declared` are labels whose range is said elsewhere; so is that of labels in an inequality.
     """
     accesses = _accesses(product)
-    compared = _compared(product)
+    ordered = compared(product)
     own = {form.label for form, size in accesses if form.label is not None and form.label.size == size}
     factors: list[Factor] = []
     ties: list[Factor] = []
@@ -133,7 +133,7 @@ def agreeing(product: Product, declared: Container[Label]) -> Product:
         forms = []
         for form, size in zip(f.forms, f.array.shape, strict=True):
             label = form.label
-            said = label in own or label in declared or label in compared
+            said = label in own or label in declared or label in ordered
             if label is not None and label.size != size and said:
                 p = Label(size)
                 bound.append(p)
@@ -147,13 +147,16 @@ def agreeing(product: Product, declared: Container[Label]) -> Product:
 def fitting(terms: Iterable[Term]) -> set[int]:
     """The axes whose index gets its range from a shifted access in some term: `x[i+1]`.
 
-    An inequality says the range of its indices itself.
+    A plain access says the range of its index itself, and so does an inequality.
     """
     found: set[int] = set()
     said: set[int] = set()
     for term in terms:
-        compared = _compared(term.product)
-        said |= {k for k, form in enumerate(term.axes) if form.label in compared}
+        known = compared(term.product)
+        known |= {
+            f.label for f, size in _accesses(term.product) if f.label is not None and f.label.size == size
+        }
+        said |= {k for k, form in enumerate(term.axes) if form.label in known}
         for access, size in _accesses(term.product):
             if access.label is None and len(access.coefficients) == 1:
                 label = access.labels[0]
@@ -167,9 +170,19 @@ class Accesses:
 
     def __init__(self) -> None:
         self._found: list[tuple[Form, AnySize]] = []
+        self._inner: set[Label] = set()  # in what stands in place, which may shift them
+
+    def within(self, forms: Sequence[Form]) -> None:
+        self._inner.update(label for form in forms for label in form.labels)
 
     def add(self, forms: Sequence[Form], shape: Sequence[AnySize]) -> None:
         self._found += zip(forms, shape, strict=True)
+
+    def plain(self) -> set[Label]:
+        """The labels that have a plain access over the whole of an axis."""
+        return {
+            form.label for form, size in self._found if form.label is not None and form.label.size == size
+        }
 
     def own(self, label: Label) -> bool:
         """Whether plain accesses give the letter the range that it has."""
@@ -184,11 +197,11 @@ class Accesses:
         if not shifted:
             if plain and all(size == label.size for size in plain):
                 return None
-            if not plain:
+            if not plain and label not in self._inner:
                 return label.size, bare(label)
         elif plain and all(size == label.size for size in plain):
             return None
-        elif not plain and not alone:
+        elif not plain and not alone and label not in self._inner:
             return label.size, bare(label)
         else:
             bounds = [*plain, *(_room(f, s) for f, s in alone)]

@@ -82,6 +82,9 @@ def brackets(forms: Sequence[Form]) -> str:
     if not forms:
         return ""
     texts = [form_text(form) for form in forms]
+    for k, form in enumerate(forms):
+        if not form.coefficients and texts[k].isidentifier():
+            texts[k] += "+0"  # a name by itself is read as an index
     gap = "," if all(re.fullmatch(r"[\w\[\],]+", text) for text in texts) else ", "
     return f"[{gap.join(texts)}]"
 

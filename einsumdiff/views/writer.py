@@ -103,7 +103,8 @@ class Writer:
     def begin(self, places: Sequence[Form], terms: Sequence[Term] = ()) -> None:
         """A statement begins, whose left side bears these letters: in it a letter has one size."""
         self.left = {p.labels[0] for p in places}
-        self.fitting = fitting(terms)
+        self.fitted = {places[k].labels[0] for k in fitting(terms)}
+        self.pinned: set[Label] = set()
         self.sizes: dict[str, AnySize] = {str(p.labels[0].name): p.labels[0].size for p in places}
 
     def letter(self, label: Label, used: set[str]) -> Label:
@@ -157,8 +158,8 @@ class Writer:
         summed = [label for label in term.labels if label not in env]
         said = [
             form.label
-            for k, (form, place) in enumerate(zip(term.axes, places, strict=True))
-            if form.label in env and place.label in self.left and k not in self.fitting
+            for form, place in zip(term.axes, places, strict=True)
+            if form.label in env and self._has_range(place.label)
         ]
         return self.product(term.product, env, used, summed, ties, [label for label in said if label])
 
@@ -201,6 +202,7 @@ class Writer:
             forms = tuple(form.substitute(env) for form in forms)
             accesses.add(forms, array.shape)
             env[place_] = bare(Gathered(place_.size, self.names.get(array, array.name), forms))
+        pinned, self.pinned = self.pinned, self.pinned | self._pins(product, env)
         for factor in product.factors:
             match factor:
                 case Guard() if count is not None:
@@ -239,6 +241,7 @@ class Writer:
                     forms = tuple(form.substitute(env) for form in forms)
                     accesses.add(forms, array.shape)
                     masks.append((holds, self.entry(array, forms, used), labels_of(forms)))
+        self.pinned = pinned
         for label in over:
             needed = accesses.range_factor(label, cuts)
             if needed is not None:
@@ -279,6 +282,15 @@ class Writer:
             plain = said(array, self.inline)
         places = [k for k, one in enumerate(plain) if one]
         accesses.add(tuple(forms[k] for k in places), tuple(array.shape[k] for k in places))
+        accesses.within([form for form, one in zip(forms, plain, strict=True) if not one])
+
+    def _pins(self, product: Product, env: Mapping[Label, Form]) -> set[Label]:
+        """The letters that plain accesses of a product give their range."""
+        accesses = Accesses()
+        for f in product.factors:
+            if isinstance(f, Entry) and not is_one_hot(f.array):
+                self._access(accesses, f.array, tuple(form.substitute(env) for form in f.forms))
+        return accesses.plain()
 
     def _counted(self, form: Form) -> Part:
         """The value of a form as a number: `arange(n)[i]`."""
@@ -376,7 +388,12 @@ class Writer:
                 for label in bound:
                     env[label] = bare(self.letter(label, used))
                     letters.append(str(env[label].labels[0].name))
+                pinned = self.pinned
+                for guard in guards:
+                    if guard.op == ">=":
+                        self.pinned = self.pinned | set(guard.form.substitute(env).labels)
                 text = self._operand(entry, env, used)
+                self.pinned = pinned
                 over = f"[{','.join(letters)}]"
                 if op == "logsumexp":
                     return Text(f"log(sum{over}(exp({text.text})))")
@@ -396,7 +413,31 @@ class Writer:
             negative, text = number_text(operand)
             return Text("-" + text.text, SIGN) if negative else text
         forms = tuple(form.substitute(env) for form in operand.forms)
-        return self.entry(operand.array, forms, used)
+        if operand.array in self.inline:
+            return self.entry(operand.array, forms, used)
+        return self._first(operand.array, forms, used)
+
+    def _has_range(self, label: Label | None) -> bool:
+        """Whether something else gives a letter its range: the left side, or a plain access around here."""
+        return (label in self.left and label not in self.fitted) or label in self.pinned
+
+    def _first(self, array: Array, forms: Sequence[Form], used: set[str]) -> Text:
+        """An access; where its letters count fewer entries than the array has, and something else says so,
+        through a delta: x[i] with i < 2 is `sum[p](delta[i+1, p+1]*x[p])`."""
+        ties, letters, read = [], [], []
+        for form, size in zip(forms, array.shape, strict=True):
+            label = form.label
+            if label is not None and label.size != size and self._has_range(label):
+                letter = bare(self.letter(Label(size), used))
+                ties.append(self._delta(form, letter).text.text)
+                letters.append(letter)
+                read.append(letter)
+            else:
+                read.append(form)
+        text = self.entry(array, read, used)
+        if not ties:
+            return text
+        return Text(f"sum{brackets(letters)}({'*'.join([*ties, text.text])})")
 
     def _call(self, function: str, texts: Sequence[Text]) -> Text:
         sign = self.operator(function)

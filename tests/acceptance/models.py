@@ -456,3 +456,60 @@ BUNDLE_ADJUSTMENT = Model(
     hessian=(("camera", "camera"), ("X", "camera")),
     declared="camera: (11,); X: (3,)",
 )
+
+
+def scene(np, cameras, points, weights, features, camera, point):
+    """All observations at once: observation o is of point `point[o]` by camera `camera[o]`."""
+    C = cameras[camera]
+    v = points[point] - C[:, 3:6]
+    angle = np.sqrt(np.sum(C[:, :3] ** 2, axis=1, keepdims=True))
+    axis = C[:, :3] / angle
+    along = np.sum(axis * v, axis=1, keepdims=True)
+    turned = v * np.cos(angle) + np.cross(axis, v) * np.sin(angle) + axis * along * (1 - np.cos(angle))
+    p = turned[:, :2] / turned[:, 2:]
+    square = np.sum(p**2, axis=1, keepdims=True)
+    distorted = p * (1 + C[:, 9:10] * square + C[:, 10:] * square**2)
+    return weights[:, None] * (distorted * C[:, 6:7] + C[:, 7:9] - features)
+
+
+SCENE = Model(
+    scene,
+    """
+    C = cameras[camera]
+    v = points[point] - C[:, 3:6]
+    angle = sqrt(sum(C[:, :3]**2, axis=1, keepdims=True))
+    axis = C[:, :3]/angle
+    turned = (v*cos(angle) + cross(axis, v)*sin(angle)
+              + axis*sum(axis*v, axis=1, keepdims=True)*(1 - cos(angle)))
+    p = turned[:, :2]/turned[:, 2:]
+    square = sum(p**2, axis=1, keepdims=True)
+    distorted = p*(1 + C[:, 9:10]*square + C[:, 10:]*square**2)
+    residual = weights[:, None]*(distorted*C[:, 6:7] + C[:, 7:9] - features)
+    """,
+    """
+    r = cameras[camera, :3]
+    v[o,i] = points[point[o], i] - cameras[camera[o], i+3]
+    angle[o] = sqrt(r[o,i]*r[o,i])
+    a[o,i] = r[o,i]/angle[o]
+    along[o] = a[o,i]*v[o,i]
+    t[o,i] = v[o,i]*cos(angle[o]) + cross(a, v)[o,i]*sin(angle[o]) + a[o,i]*along[o]*(1 - cos(angle[o]))
+    q = t[:, :2]
+    p[o,i] = q[o,i]/t[o,2]
+    s[o] = p[o,i]*p[o,i]
+    k[o] = 1 + cameras[camera[o], 9]*s[o] + cameras[camera[o], 10]*s[o]**2
+    x[o,i] = p[o,i]*k[o]*cameras[camera[o], 6] + cameras[camera[o], i+7]
+    residual[o,i] = weights[o]*(x[o,i] - features[o,i])
+    """,
+    {
+        "cameras": (2, 11),
+        "points": (5, 3),
+        "weights": (4,),
+        "features": (4, 2),
+        "camera": (4,),
+        "point": (4,),
+    },
+    ("cameras", "points", "weights", "features"),
+    hessian=(("weights", "cameras"),),
+    fixed={"camera": numpy.array([1, 0, 1, 1]), "point": numpy.array([4, 2, 0, 2])},
+    declared="cameras: (c, 11); points: (d, 3)",
+)
