@@ -192,7 +192,7 @@ def register_sympy(name: str, what: Any, parameters: Sequence[str] | None = None
     fn bump(x)   scipy 'np.exp(-x**2)*special.jv(0, x)'   on real
        d/dx = -2*x*exp(-x**2)*besselj(0, x) - exp(-x**2)*besselj(1, x)
     >>> round(float(derive("bump(x)", wrt="x", shapes={"x": ()}, rules=rules)(x=1.0)), 9)
-    -0.724883096
+    -0.724886558
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise NameFault(f"{name!r} is no name", None, "letters, digits and _, as in Python")

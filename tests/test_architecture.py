@@ -125,7 +125,7 @@ def test_the_core_is_loaded_without_numpy_and_sympy(module):
                 *("language.build", "language.build_rows"),
             },
         ),
-        ("sympy", {"views.sympy", "language.by_sympy"}),
+        ("sympy", {"views.sympy", "language.by_sympy", "extension"}),
     ],
 )
 def test_a_library_is_known_in_few_places(library, places):

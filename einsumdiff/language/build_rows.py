@@ -186,9 +186,9 @@ class RowBuilder(Builder):
         return rows.NamedNumber(str(name), float(value.value), self._spelling(self._facts(parts), span), span)
 
     def by_sympy(
-        self, head: Token, name: Token, parameters: tuple[rows.Parameter, ...], *parts: Any
+        self, head: Token, name: Token, parameters: tuple[rows.Parameter, ...], facts: Facts
     ) -> rows.BySymPy:
-        facts, span = self._facts(parts), self.spot(head, name)
+        span = self.spot(head, name)
         domains = self._each(facts.domains, parameters, span, needed=True)
         return rows.BySymPy(str(name), parameters, facts.spelling, domains, tuple(facts.words), span)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -55,12 +55,18 @@ def function_row(row: rows.BySymPy, known: Known) -> rows.Function:
     value = getattr(sympy, of)(*symbols)
     made = parse_row(_row(row.name, symbols, value, known, spelled=row.spelling))
     assert isinstance(made, rows.Function)
+    spelling = row.spelling or made.spelling
+    if rows.option(row, "cast") is not None:
+        real = [p.name for p, domain in zip(row.parameters, row.domains, strict=True) if not domain.whole]
+        kind = ", ".join([*(f"np.asarray({name})" for name in real), "np.float32"])
+        text = f"({spelling.text}).astype(np.result_type({kind}))"
+        spelling = replace(spelling, text=text, template=True)
     return replace(
         made,
         parameters=row.parameters,
         domains=row.domains,
         options=row.options,
-        spelling=row.spelling or made.spelling,
+        spelling=spelling,
         span=row.span,
     )
 
@@ -116,10 +122,9 @@ def _library(spelling: str) -> str:
 def _spelling(value: Any) -> str | None:
     """The expression as NumPy and SciPy say it; None where they do not."""
     from sympy.printing.codeprinter import PrintMethodNotImplementedError
-    from sympy.printing.numpy import SciPyPrinter
 
     try:
-        text = re.sub(r"\s+", " ", SciPyPrinter({"inline": True}).doprint(value))
+        text = re.sub(r"\s+", " ", _code_printer()({"inline": True}).doprint(value))
     except PrintMethodNotImplementedError:
         return None
     if "Not supported" in text or "#" in text:
@@ -127,6 +132,27 @@ def _spelling(value: Any) -> str | None:
     text = text.replace("scipy.constants.pi", "numpy.pi").replace("scipy.special.", "special.")
     text = text.replace("numpy.", "np.")
     return None if "scipy" in text or "'" in text else text
+
+
+@functools.cache
+def _code_printer() -> Any:
+    """SymPy's printer for NumPy and SciPy, with functions of two in place of a reduction."""
+    from sympy.printing.numpy import SciPyPrinter
+
+    class CodePrinter(SciPyPrinter):  # type: ignore[misc]
+        def _print_Max(self, expr: Any) -> str:
+            return _nested("numpy.maximum", map(self._print, expr.args))
+
+        def _print_Min(self, expr: Any) -> str:
+            return _nested("numpy.minimum", map(self._print, expr.args))
+
+    return CodePrinter
+
+
+def _nested(name: str, args: Iterable[Any]) -> str:
+    """`maximum(maximum(a, b), c)`."""
+    first, *others = map(str, args)
+    return functools.reduce(lambda a, b: f"{name}({a}, {b})", others, first)
 
 
 def rule_text(value: Any, known: Known) -> str:
@@ -198,14 +224,10 @@ def _printer() -> Any:
             return f"where(({step}) == 0, {at_0}, ({step}) > 0)"
 
         def _print_Max(self, expr: Any) -> str:
-            return self._nested("maximum", expr.args)
+            return _nested("maximum", map(self._print, expr.args))
 
         def _print_Min(self, expr: Any) -> str:
-            return self._nested("minimum", expr.args)
-
-        def _nested(self, name: str, args: Sequence[Any]) -> str:
-            first, *others = (str(self._print(one)) for one in args)
-            return functools.reduce(lambda a, b: f"{name}({a}, {b})", others, first)
+            return _nested("minimum", map(self._print, expr.args))
 
         def _print_Piecewise(self, expr: Any) -> str:
             value, condition = expr.args[-1]
