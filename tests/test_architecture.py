@@ -24,7 +24,7 @@ LAYERS = """
     language.table  indexing.shapes  indicators  needed
     language.matrix  extension
     indexing.scalars  products  indexing.ranges  indexing.calls  request
-    indexing.resolve  indexing.sizing
+    indexing.resolve  indexing.sizing  vocabulary
     indexing.cases  indexing.statements
     indexing.values
     indexing.operations  indexing.expand
