@@ -23,6 +23,7 @@ from einsumdiff.errors import (
 
 if TYPE_CHECKING:
     from einsumdiff.derivative import Derivative, Derivatives, derive
+    from einsumdiff.extension import Rules, register, register_sympy
     from einsumdiff.reading import read
     from einsumdiff.short import gradient, hessian, jacobian, value_and_grad
 
@@ -37,6 +38,9 @@ _LATER = {
     "jacobian": "short",
     "value_and_grad": "short",
     "read": "reading",
+    "Rules": "extension",
+    "register": "extension",
+    "register_sympy": "extension",
 }
 
 
@@ -62,6 +66,7 @@ __all__ = [
     "IndexFault",
     "NameFault",
     "RankFault",
+    "Rules",
     "ShapeFault",
     "SyntaxFault",
     "Unsupported",
@@ -71,5 +76,7 @@ __all__ = [
     "hessian",
     "jacobian",
     "read",
+    "register",
+    "register_sympy",
     "value_and_grad",
 ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from einsumdiff.arguments import Arguments
 from einsumdiff.differentiate import Jacobian, differentiate, further
 from einsumdiff.errors import EinsumDiffError, ShapeFault
+from einsumdiff.language.table import load_table
 from einsumdiff.meaning import Copier
 from einsumdiff.needed import arguments
 from einsumdiff.nodes import Array, Definition, Input
@@ -192,5 +193,7 @@ def _function(program: Program, jacobian: Jacobian | None) -> Callable[..., Any]
     from einsumdiff.targets import numpy as target
 
     plan = lower(program, [] if jacobian is None else [jacobian], value=jacobian is None, name="f")
-    function: Callable[..., Any] = target.load(target.source(plan, "For a numerical check."), "f")
+    function: Callable[..., Any] = target.load(
+        target.source(plan, "For a numerical check."), "f", load_table().names
+    )
     return function

@@ -32,8 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     parser = _parser()
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if "--functions" in arguments:
+        return _functions(arguments, parser)
     try:
-        asked = parser.parse_args(_with_program_last(sys.argv[1:] if argv is None else argv))
+        asked = parser.parse_args(_with_program_last(arguments))
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
@@ -47,6 +50,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not all(wrt):
         return _wrong_call(parser, f"--wrt has an empty name in {','.join(asked.wrt)!r}")
     return _run(program, wrt, shapes, asked, parser)
+
+
+def _functions(arguments: list[str], parser: argparse.ArgumentParser) -> int:
+    """Print the vocabulary, which takes no program."""
+    from einsumdiff import vocabulary
+
+    others = [one for one in arguments if one not in ("--functions", "--markdown")]
+    if others:
+        return _wrong_call(parser, f"--functions stands alone or with --markdown, not with {others[0]}")
+    try:
+        _write(vocabulary.markdown() if "--markdown" in arguments else vocabulary.text(), None)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _with_program_last(argv: Sequence[str]) -> list[str]:
@@ -143,6 +160,10 @@ def _parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="compare with central differences at random arrays"
     )
     parser.add_argument("-o", dest="out", metavar="FILE", help="write the result there")
+    parser.add_argument(
+        "--functions", action="store_true", help="print every function, without a program; or --markdown"
+    )
+    parser.add_argument("--markdown", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--version", action="version", version=f"einsumdiff {__version__}")
     return parser
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from einsumdiff.differentiate import Jacobian, differentiate, further
 from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported, ValueFault, nearest
+from einsumdiff.extension import Rules, in_force, rules_of
 from einsumdiff.function import Compiled, Reader
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.language import tree
+from einsumdiff.language.table import setting
 from einsumdiff.meaning import same
 from einsumdiff.nodes import Array, Input
 from einsumdiff.packing import Packing
@@ -34,6 +36,7 @@ def derive(
     notation: str = "numpy",
     mode: str = "auto",
     ties: str = "split",
+    rules: Rules | None = None,
 ) -> Any:
     """The derivative of a program, or of a derivative.
 
@@ -51,6 +54,7 @@ def derive(
     notation : `numpy`, or `matrix` for the spelling of MATLAB, Julia and matrixcalculus.org.
     ties : where the largest (or least) is there twice, max, min, maximum, minimum, fmax, fmin and clip
         give each an equal part (`split`), all to the `first`, or nothing to any (`zero`).
+    rules : functions of one's own, see `register`; on top of those of a `with` statement around.
 
     Returns
     -------
@@ -85,18 +89,33 @@ def derive(
         names = ", ".join(repr(key) for key in program)
         raise Unsupported("this is several derivatives", None, f"go on from one of them: {names}")
     if isinstance(program, Derivative):
-        if (shapes, output, notation, ties) != (None, None, "numpy", "split"):
-            names = "shapes=, output=, notation= and ties="
+        if (shapes, output, notation, ties, rules) != (None, None, "numpy", "split", None):
+            names = "shapes=, output=, notation=, ties= and rules="
             raise ValueFault(f"{names} belong to the program, not to a derivative of it")
         packing = program.asked.packing if program.asked is not None else None
         if packing is not None:
             wrt = packing.plain(wrt)
         return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
+    with in_force(rules):
+        return _derive_text_or_function(program, wrt, order, shapes, output, notation, mode, ties)
+
+
+def _derive_text_or_function(
+    program: str | Callable[..., Any],
+    wrt: str | Sequence[str],
+    order: int,
+    shapes: Mapping[str, object] | None,
+    output: str | int | None,
+    notation: str,
+    mode: str,
+    ties: str,
+) -> Any:
     if callable(program):
         if notation != "numpy":
             raise ValueFault("a Python function is written with NumPy", None, "leave notation= out")
         return _derive_function(program, wrt, order, shapes, output, mode, ties)
-    return _derive(request(program, wrt, order, shapes, output, mode, notation, ties))
+    asked = request(program, wrt, order, shapes, output, mode, notation, ties)
+    return _derive(replace(asked, rules=rules_of(setting())))
 
 
 def _derive_function(
@@ -114,7 +133,7 @@ def _derive_function(
     traced = trace(function, wrt, shapes, output)
     asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode, ties=ties)
     try:
-        return _derive(replace(asked, packing=traced.packing))
+        return _derive(replace(asked, packing=traced.packing, rules=rules_of(setting())))
     except EinsumDiffError as error:
         raise traced.at_source(error) from None
 
@@ -243,7 +262,8 @@ class Derivative(Compiled):
         """
         from einsumdiff.views.index import axis_letters
 
-        return structure(self._jacobian.terms, axis_letters(self._program, self._jacobian))
+        with self._setting:
+            return structure(self._jacobian.terms, axis_letters(self._program, self._jacobian))
 
     def __call__(self, /, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
         """The derivative at these arrays, an array of its own.
@@ -274,9 +294,14 @@ class Derivative(Compiled):
                 None,
                 "derive it from a program",
             )
-        return check(self._program, self._jacobian, self, arrays)
+        with self._setting:
+            return check(self._program, self._jacobian, self, arrays)
 
     def _further(self, names: tuple[str, ...], order: int, mode: str, single: bool) -> Any:
+        with self._setting:
+            return self._derived(names, order, mode, single)
+
+    def _derived(self, names: tuple[str, ...], order: int, mode: str, single: bool) -> Any:
         asked = self.asked.further(names, order, mode, single, self.wrt) if self.asked else None
         arrays = [self._program.arrays.get(name) for name in names]
         if asked is not None and not all(isinstance(array, Input) for array in arrays):
@@ -299,7 +324,8 @@ class Derivative(Compiled):
         if self._shown is None:
             from einsumdiff.views.index import derivative_text
 
-            self._shown = derivative_text(self._program, [self._jacobian])
+            with self._setting:
+                self._shown = derivative_text(self._program, [self._jacobian])
         return self._shown
 
     def __repr__(self) -> str:
@@ -330,10 +356,9 @@ class Derivative(Compiled):
 
 def _again(asked: Request) -> Any:
     """What unpickling does: derive from the arguments as they were given."""
-    if asked.chosen is None:
-        return _derive(asked)
-    several = _derive(replace(asked, chosen=None))
-    return several[asked.chosen]
+    with in_force(asked.rules, alone=True):
+        found = _derive(replace(asked, chosen=None))
+    return found if asked.chosen is None else found[asked.chosen]
 
 
 class Derivatives(Compiled, Mapping[Any, Derivative]):
@@ -409,7 +434,8 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
         if self._shown is None:
             from einsumdiff.views.index import derivative_text
 
-            self._shown = derivative_text(self._program, self._jacobians)
+            with self._setting:
+                self._shown = derivative_text(self._program, self._jacobians)
         return self._shown
 
     def __repr__(self) -> str:

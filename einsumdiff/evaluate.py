@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
+from einsumdiff.language.table import Function, NamedNumber, Operation, Table, load_table
 from einsumdiff.nodes import (
     Array,
     Call,
@@ -210,6 +210,7 @@ class _Oracle:
         space = _modules(row.spelling.scipy)
         if row.spelling.text.startswith("_"):
             exec(HELPERS[row.spelling.text.split("(")[0]], space)
+        space.update(load_table().names)
         for name, entry in zip(names, body.operands, strict=False):
             space[name] = self.np.asarray(self.values[entry.array])
         arguments = tuple(space_name for space_name in names[: len(body.operands)])
@@ -233,14 +234,21 @@ def _modules(scipy: bool) -> dict[str, Any]:
     return space
 
 
-@functools.cache
 def scalar_function(name: str) -> Callable[..., Any]:
     """The function of a row of the table, on NumPy scalars, by the row's own spelling."""
-    row = load_table()[name]
+    return load_table().made(_scalar_functions)(name)
+
+
+def _scalar_functions(table: Table) -> Callable[[str], Callable[..., Any]]:
+    return functools.cache(lambda name: _scalar_function(table, name))
+
+
+def _scalar_function(table: Table, name: str) -> Callable[..., Any]:
+    row = table[name]
     assert isinstance(row, Function)
     parameters = tuple(parameter.name for parameter in row.parameters)
     spelled = row.spelling.spell(parameters, parameters)
-    space = _modules(row.spelling.scipy)
+    space = _modules(row.spelling.scipy) | dict(table.names)
     function = eval(f"lambda {', '.join(parameters)}: {spelled}", space)
     if row.boolean:
         return lambda *values: float(function(*values))

@@ -9,6 +9,7 @@ from typing import Any
 from einsumdiff.arguments import Arguments
 from einsumdiff.differentiate import Jacobian
 from einsumdiff.errors import Unsupported
+from einsumdiff.language.table import setting
 from einsumdiff.needed import arguments
 from einsumdiff.program import Program
 from einsumdiff.request import Request
@@ -20,7 +21,7 @@ Reader = Callable[[str], Any]
 class Compiled:
     """A function of a program's inputs: its checks, its source, and the loaded function, made once."""
 
-    __slots__ = ("_functions", "_lock", "_program", "_reader", "_sources", "asked")
+    __slots__ = ("_functions", "_lock", "_program", "_reader", "_setting", "_sources", "asked")
     _program: Program
     asked: Request | None
 
@@ -28,6 +29,7 @@ class Compiled:
         # a derivative is derived again from what was asked; one that was read has a reader instead
         assert asked is not None or reader is not None
         self._program, self.asked, self._reader = program, asked, reader
+        self._setting = setting()
         self._sources: dict[bool, str] = {}
         self._functions: dict[bool, tuple[Function, Arguments]] = {}
         self._lock = threading.Lock()
@@ -61,7 +63,8 @@ class Compiled:
         """
         from einsumdiff.views.index import program_text
 
-        return program_text(self._program)
+        with self._setting:
+            return program_text(self._program)
 
     def source(self, target: str = "numpy") -> str:
         """A self-contained function as text: it imports nothing but its target.
@@ -100,8 +103,9 @@ class Compiled:
                 "a derivative that was read from text has no value", None, "derive it from a program"
             )
         name, keys = self._function_name(value), self._keys
-        plan = lower(self._program, self._jacobians, value=value, name=name, keys=keys)
-        return target.source(plan, formula_text(self._program, self._jacobians))
+        with self._setting:
+            plan = lower(self._program, self._jacobians, value=value, name=name, keys=keys)
+            return target.source(plan, formula_text(self._program, self._jacobians))
 
     def _function_name(self, value: bool) -> str:
         return f"value_and_{self._name}" if value else self._name
@@ -133,7 +137,7 @@ class Compiled:
             output,
             self._program.origins,
         )
-        return target.load(text, self._function_name(value)), checks
+        return target.load(text, self._function_name(value), self._setting.table.names), checks
 
     def _call(self, value: bool, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         function, checks = self._loaded(value)

@@ -107,6 +107,7 @@ class _Lowering:
         self.statements: list[plan.Statement] = []
         self.products = Products()
         self.taken = {i.name for i in program.inputs} | set(program.builder.taken) | set(MODULES)
+        self.taken |= set(load_table().names)
         self.taken |= {size for i in program.inputs for s in i.shape for size in names(s)}
         self.weights: dict[Expr, int] = {}
         self.small: dict[str, int] = {}

@@ -10,24 +10,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from einsumdiff.derivative import Derivative, Derivatives
 from einsumdiff.differentiate import Jacobian
 from einsumdiff.errors import NameFault, RankFault, SyntaxFault, ValueFault
+from einsumdiff.extension import Rules, in_force, rules_of
+from einsumdiff.function import Reader
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.indicators import Guarded
 from einsumdiff.language import tree
 from einsumdiff.nodes import Array, Definition, Input, Sum
 from einsumdiff.program import Builder, Program
 from einsumdiff.sizes import substitute, symbol
+from einsumdiff.views.index import ties_said
 
 
-def read(text: str) -> Any:
+def read(text: str, rules: Rules | None = None) -> Any:
     """The derivative that `str(d)` printed: `read(str(d)) == d`.
 
     Definitions come first, then `dy[i]/dx[m] = ...`; shapes are declared, `x: (n,)`. Several lines of
-    derivatives give a mapping.
+    derivatives give a mapping. `rules` are those of functions of one's own, see `register`.
 
     Raises
     ------
@@ -40,23 +44,32 @@ def read(text: str) -> Any:
     >>> read("dy/dx[i] = 2*x[i]; x: (n,)") == derive("x @ x", wrt="x")
     True
     """
-    from einsumdiff.language.parse import parse_formula
-
     if not isinstance(text, str):
         raise ValueFault(
             f"what was printed is text, not {type(text).__name__}", None, "read(str(d)) gives back d"
         )
+    with in_force(rules) as here:
+        own = rules_of(here)
+        return _read(text, partial(read, rules=own) if own else read)
+
+
+def _read(text: str, reader: Reader) -> Any:
+    from einsumdiff.language.parse import parse_formula
+
+    ties, notes = ties_said(text)
     formula = parse_formula(text)
     if not formula.partials:
         raise SyntaxFault("there is no derivative here", None, "write  dy[i]/dx[m] = ...")
     found = {}
-    for partial in formula.partials:
-        program, jacobian = _build(text, formula.statements, partial)
-        found[tuple(array.name for array in jacobian.wrt)] = Derivative(program, jacobian, None, read)
+    for one in formula.partials:
+        program, jacobian = _build(text, formula.statements, one)
+        program = replace(program, notes=notes)
+        program.builder.ties = ties
+        found[tuple(array.name for array in jacobian.wrt)] = Derivative(program, jacobian, None, reader)
     if len(found) == 1:
         return next(iter(found.values()))
     program = next(iter(found.values()))._program
-    return Derivatives(program, found, None, read)
+    return Derivatives(program, found, None, reader)
 
 
 def _build(

@@ -10,6 +10,7 @@ from string import ascii_uppercase
 from typing import SupportsIndex
 
 from einsumdiff.errors import NameFault, ValueFault, as_read
+from einsumdiff.extension import Rules
 from einsumdiff.packing import Packing
 
 _EINSUM = re.compile(r"[\sA-Za-z.,]*->[\sA-Za-z.]*")
@@ -49,6 +50,7 @@ class Request:
     packing: Packing | None = None
     notation: str = "numpy"
     ties: str = "split"
+    rules: Rules | None = None
 
     def further(
         self, names: tuple[str, ...], order: int, mode: str, single: bool, before: tuple[str, ...]

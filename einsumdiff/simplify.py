@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cache
 from itertools import permutations
 from typing import TypeGuard
 
@@ -25,7 +24,7 @@ from einsumdiff.indexing.expand import instantiate
 from einsumdiff.indexing.values import operation_of
 from einsumdiff.language import tree
 from einsumdiff.language.rows import Operation
-from einsumdiff.language.table import load_table
+from einsumdiff.language.table import Table, load_table
 from einsumdiff.nodes import (
     Array,
     Body,
@@ -69,7 +68,7 @@ def rewrite(builder: Builder, body: Body) -> Value | None:
     """An equal value over the axes of the body, by the first identity that applies; else None."""
     match body:
         case Call(function, _, operands):
-            for left, right in _identities().get(function, ()):
+            for left, right in load_table().made(_identities).get(function, ()):
                 assert isinstance(left, tree.Apply)
                 found = _match_operands(left, operands, _Match())
                 if found is not None:
@@ -78,7 +77,7 @@ def rewrite(builder: Builder, body: Body) -> Value | None:
             right, matched, rest = pair
             return _joined(rest, _build(right, matched, builder), one.bound, builder)
         case Sum((Term(_, one),)) if _may_be_quotient(one):
-            for left, right in _identities()["/"]:
+            for left, right in load_table().made(_identities)["/"]:
                 for found, rest, power in _match_quotient(left, one):
                     value = _build(right, found, builder)
                     if power != 1:
@@ -92,11 +91,10 @@ def _joined(rest: Product, value: Value, bound: tuple[Label, ...], builder: Buil
     return builder.sum(builder.multiply(Value((), (rest,)), value), bound)
 
 
-@cache
-def _identities() -> Mapping[str, list[tuple[tree.Tree, tree.Tree]]]:
+def _identities(table: Table) -> Mapping[str, list[tuple[tree.Tree, tree.Tree]]]:
     """The identities by what their left side is at its top: a function's name, `*` or `/`."""
     found: dict[str, list[tuple[tree.Tree, tree.Tree]]] = {"*": [], "/": []}
-    for row in load_table().identities:
+    for row in table.identities:
         match row.left:
             case tree.Apply(function=function):
                 found.setdefault(function, []).append((row.left, row.right))
@@ -295,7 +293,7 @@ def _match_pair(one: Product) -> tuple[tree.Tree, _Match, Product] | None:
     }
     if len(calls) < 2:
         return None
-    for left, right in _identities()["*"]:
+    for left, right in load_table().made(_identities)["*"]:
         assert isinstance(left, tree.Binary) and isinstance(left.left, tree.Apply)
         assert isinstance(left.right, tree.Apply)
         for f, g in permutations(calls, 2):

@@ -16,15 +16,16 @@ LAYERS = """
     errors  data  sizes  tracing  language  language.domains  indexing
     language.tree  nodes  language.faults  packing  tracing.places
     canonical  language.rows  language.build  language.layout  solve  contract  structure  unfolding  plan
-    language.matrix_faults  request  tracing.graph
+    language.matrix_faults  tracing.graph
     program  language.build_rows  language.build_matrix  language.matrix_kinds
     indexing.expression
-    language.parse  terms  indexing.einstein  meaning  arguments
+    language.parse  terms  indexing.einstein  meaning  arguments  language.checking
+    language.by_sympy
     language.table  indexing.shapes  indicators  needed
     language.matrix_functions
-    language.matrix
-    indexing.scalars  products  indexing.ranges  indexing.calls
-    indexing.resolve  indexing.sizing
+    language.matrix  extension
+    indexing.scalars  products  indexing.ranges  indexing.calls  request
+    indexing.resolve  indexing.sizing  vocabulary
     indexing.cases  indexing.statements
     indexing.values
     indexing.operations  indexing.expand
@@ -125,7 +126,7 @@ def test_the_core_is_loaded_without_numpy_and_sympy(module):
                 *("language.build", "language.build_rows", "language.build_matrix"),
             },
         ),
-        ("sympy", {"views.sympy"}),
+        ("sympy", {"views.sympy", "language.by_sympy", "extension"}),
     ],
 )
 def test_a_library_is_known_in_few_places(library, places):

@@ -20,7 +20,28 @@ SCALAR = [
 ARITHMETIC = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 SHARES = {"first_share": 0.5, "second_share": 0.5}
 # Their own values at 1e3 are beyond 1e308.
-OVERFLOWS = {"exp", "exp2", "expm1", "sinh", "cosh", "gamma", "power"}
+OVERFLOWS = {
+    "exp",
+    "exp2",
+    "expm1",
+    "sinh",
+    "cosh",
+    "gamma",
+    "power",
+    "besseli",
+    "airybi",
+    "airybiprime",
+    "Shi",
+    "Chi",
+    "Ei",
+    "lowergamma",
+    "uppergamma",
+    "hermite",
+    "jacobi",
+    "i0",
+    "i1",
+    "factorial",
+}
 
 
 def call(row: Function | Definition, arguments: list) -> object:

@@ -266,7 +266,7 @@ the d is followed by a parameter""",
 a row cannot begin with funct
   funct f(x) = 2
   ^^^^^
-it begins with one of alias, constant, def, fn, form, identity, mask, op; further lines are indented""",
+it begins with one of alias, constant, def, fn, form, identity, mask, op, sympy; further lines are indented""",  # noqa: E501
     ),
     "what is not the language": (
         "def f(x) = x +",

@@ -25,7 +25,7 @@ from einsumdiff.indexing.shapes import check_given, declared_size, given_shape
 from einsumdiff.indexing.shapes import declared as in_words
 from einsumdiff.language import tree
 from einsumdiff.language.rows import NamedNumber
-from einsumdiff.language.table import GREEK, load_table
+from einsumdiff.language.table import is_array_too, load_table
 from einsumdiff.sizes import AnySize, names, symbol
 
 PROPERTIES = ("symmetric",)
@@ -339,7 +339,8 @@ class Statements:
             row = load_table().get(name.name)
             if isinstance(row, NamedNumber) and name.name not in self._declared:
                 return Named(name.span, row.name)
-            if row is not None and name.name not in self._declared and name.name not in GREEK:
+            free = name.name in self._declared or is_array_too(name.name)
+            if row is not None and not free:
                 raise NameFault(
                     f"{name.name} is a function, and stands here without a call",
                     name.span,

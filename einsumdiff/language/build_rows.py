@@ -185,6 +185,13 @@ class RowBuilder(Builder):
             raise SyntaxFault("a constant is a number", self.extent(value), "write its digits")
         return rows.NamedNumber(str(name), float(value.value), self._spelling(self._facts(parts), span), span)
 
+    def by_sympy(
+        self, head: Token, name: Token, parameters: tuple[rows.Parameter, ...], facts: Facts
+    ) -> rows.BySymPy:
+        span = self.spot(head, name)
+        domains = self._each(facts.domains, parameters, span, needed=True)
+        return rows.BySymPy(str(name), parameters, facts.spelling, domains, tuple(facts.words), span)
+
     def identity(self, head: Token, left: Tree, right: Tree, *parts: Any) -> rows.Identity:
         facts = self._facts(parts)
         span = self.spot(head).to(self.extent(right))

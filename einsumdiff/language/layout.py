@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OPENING = {"LPAR": "RPAR", "LSQB": "RSQB"}
 CLOSING = {"RPAR": "(", "RSQB": "["}
-HEADS = {"fn", "mask", "def", "op", "form", "alias", "constant", "identity"}
+HEADS = {"fn", "mask", "def", "op", "form", "alias", "constant", "identity", "sympy"}
 SUBMODULES = {"linalg", "special", "nn", "numpy", "scipy"}
 FACTS = {"numpy", "scipy", "on", "operator"}
 

@@ -31,7 +31,7 @@ from einsumdiff.language.matrix_kinds import (
 )
 from einsumdiff.language.parse import parse_matrix_text
 from einsumdiff.language.rows import NamedNumber
-from einsumdiff.language.table import GREEK, load_table
+from einsumdiff.language.table import is_array_too, load_table
 from einsumdiff.language.tree import Tree
 from einsumdiff.sizes import names
 
@@ -148,7 +148,7 @@ class _Translator:
         row = load_table().get(name)
         if name in self.sizes or isinstance(row, NamedNumber):
             return Typed(node, SCALAR, span)
-        if name in FUNCTIONS or (row is not None and name not in GREEK):
+        if name in FUNCTIONS or (row is not None and not is_array_too(name)):
             raise NameFault(
                 f"{name} is a function, and stands here without a call",
                 span,

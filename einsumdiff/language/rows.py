@@ -45,11 +45,12 @@ class Spelling:
     text: str
     template: bool
     scipy: bool  # whether it needs `from scipy import special`
+    names: tuple[str, ...] = ()  # modules and functions of the user's that it reads
 
     @property
     def function(self) -> str:
         """The name with its module, `np.linalg.inv`; not for templates."""
-        return f"{'special' if self.scipy else 'np'}.{self.text}"
+        return self.text if self.names else f"{'special' if self.scipy else 'np'}.{self.text}"
 
     def spell(self, parameters: tuple[str, ...], arguments: tuple[str, ...]) -> str:
         """The expression with these arguments in place of the parameters.
@@ -204,10 +205,26 @@ class Identity:
     span: Span
 
 
+@dataclass(frozen=True, slots=True)
+class BySymPy:
+    """`sympy airyai(x)   on real`: a function whose value and partials SymPy knows.
+
+    `of NAME` among the options is its name in SymPy, where that is another; a spelling is there where
+    SymPy has none.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    spelling: Spelling | None
+    domains: tuple[Domain, ...]
+    options: tuple[str, ...]
+    span: Span
+
+
 Row = Function | Definition | Operation | Form | NamedNumber
 
 
-def option(row: Function | Definition | Operation | Form | Identity, word: str) -> str | None:
+def option(row: Function | Definition | Operation | Form | Identity | BySymPy, word: str) -> str | None:
     """The word after `word` among the options of a row, "" where none follows, None without `word`.
 
     `reduce k` in a row makes `option(row, "reduce")` be `"k"`.

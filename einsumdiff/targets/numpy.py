@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import linecache
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import count
 from typing import Any
 
 from einsumdiff import plan
-from einsumdiff.errors import Unsupported
+from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.nodes import Form, Label, bare
 from einsumdiff.plan import Expr, Plan
@@ -47,14 +47,21 @@ def source(what: Plan, docstring: str = "") -> str:
 _sources = count(1)
 
 
-def load(text: str, name: str = "f") -> Callable[..., Any]:
-    """The function of that name in a source text; tracebacks show its lines."""
+def load(text: str, name: str = "f", given: Mapping[str, object] | None = None) -> Callable[..., Any]:
+    """The function of that name in a source text; tracebacks show its lines.
+
+    What is `given` becomes the default of the keyword of that name: the user's functions in rules.
+    """
     filename = f"<einsumdiff {next(_sources)}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
     space: dict[str, Any] = {"__name__": name}
     exec(compile(text, filename, "exec"), space)
-    function: Callable[..., Any] = space[name]
-    return function
+    function = space[name]
+    keywords = function.__code__.co_varnames[function.__code__.co_argcount :]
+    keywords = keywords[: function.__code__.co_kwonlyargcount]
+    function.__kwdefaults__ = {one: value for one, value in (given or {}).items() if one in keywords} or None
+    loaded: Callable[..., Any] = function
+    return loaded
 
 
 class _Writer(Views):
@@ -65,6 +72,8 @@ class _Writer(Views):
         self.typed = False
         taken = {p.name for p in what.parameters} | {s.name for s in what.statements if hasattr(s, "name")}
         self.dtype = next(name for name in ("dtype", "dtype_", "kind_") if name not in taken)
+        self.variables = taken
+        self.given: dict[str, None] = {}  # modules and functions of the user's, in order of use
 
     # -- the module -----------------------------------------------------------------------------------
 
@@ -87,6 +96,8 @@ class _Writer(Views):
         said = (
             [docstring.strip(), "", "Shapes: " + ", ".join(shapes) + "."] if shapes else [docstring.strip()]
         )
+        if self.given:
+            said += ["", f"Given by the caller, or else as registered: {', '.join(self.given)}."]
         quoted = "\n".join(part for part in said).strip().replace("\\", "\\\\").replace('"""', "'''")
         if "\n" in quoted or len(quoted) > 90:
             lines = ['"""' + quoted.split("\n")[0], *quoted.split("\n")[1:], '"""']
@@ -96,7 +107,8 @@ class _Writer(Views):
         modules = [name for name, used in (("linalg", self.linalg), ("special", self.scipy)) if used]
         imports = ["import numpy as np"] + [f"from scipy import {', '.join(modules)}"] * bool(modules)
         helpers = [HELPERS[name] for name in HELPERS if name in self.helpers]
-        parameters = ", ".join(p.name for p in self.plan.parameters)
+        keywords = ["*", *self.given] if self.given else []
+        parameters = ", ".join([*(p.name for p in self.plan.parameters), *keywords])
         text = "\n".join(lines)
         function = f"def {self.plan.name}({parameters}):\n" + textwrap.indent(text, "    ")
         return (
@@ -326,6 +338,7 @@ class _Writer(Views):
                 row = load_table()[name]
                 assert isinstance(row, Function)
                 self.scipy |= row.spelling.scipy
+                self.read(row)
                 axes = _ordered(axes, want)
                 parts = self._operands(operands, axes)
                 parameters = tuple(p.name for p in row.parameters)[: len(parts)]
@@ -338,6 +351,7 @@ class _Writer(Views):
                 row = load_table()[name]
                 assert isinstance(row, Operation)
                 self.linalg |= row.spelling.scipy
+                self.read(row)
                 if row.spelling.text.startswith("_"):
                     self.helpers.add(row.spelling.text.split("(")[0])
                 parts = [self.arranged(self.emit(o, o.axes), o.axes) for o in operands]
@@ -373,6 +387,17 @@ class _Writer(Views):
                 if not inner.axes:
                     return Text(f"{self.dtype}.type({inner.text})", ())
                 return Text(f"{inner.within(ATOM)}.astype({self.dtype})", inner.axes)
+
+    def read(self, row: Function | Operation) -> None:
+        """A row's spelling reads the user's modules and functions: they become parameters."""
+        for name in row.spelling.names:
+            if name in self.variables:
+                raise NameFault(
+                    f"{name} is an array here, and in the rules what {row.name} is computed with",
+                    None,
+                    f"call the array otherwise, or register {row.name} with another name for {name}",
+                )
+            self.given[name] = None
 
     def _take(self, base: Text, label: Label, index: Expr) -> Text:
         """`x[k]`, `A[:, k]`; where both have an axis, `A[np.arange(m), k]`."""

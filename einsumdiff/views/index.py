@@ -232,7 +232,7 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
     for jac in jacobians:
         if not jac.terms:
             notes.append(f"{output.name} does not depend on {' and '.join(_zero_in(program, jac))}")
-    notes += _ties(program, jacobians)
+    notes += [note for note in _ties(program, jacobians) if note not in notes]
     if said or notes:
         lines.append(
             "  # ".join(part for part in (said, "; ".join(notes)) if part)
@@ -263,6 +263,19 @@ def _ties(program: Program, jacobians: Sequence[Jacobian]) -> list[str]:
             case Call(function=function) if _has_ties(function):
                 names_[function] = None
     return [POLICIES[program.builder.ties].format(" and ".join(names_))] if names_ else []
+
+
+def ties_said(text: str) -> tuple[str, tuple[str, ...]]:
+    """The policy that a printed derivative was made under, with its notes on ties.
+
+    >>> ties_said("dy/dx[i] = x[i]  # ties of max have slope 0")
+    ('zero', ('ties of max have slope 0',))
+    """
+    for ties, phrase in POLICIES.items():
+        note = re.search("#.*?(" + phrase.format(r"[\w ]+") + ")", text)
+        if note:
+            return ties, (note[1],)
+    return "split", ()
 
 
 def _has_ties(function: str) -> bool:
