@@ -27,7 +27,7 @@ class Rules:
     remembers the rules that it was made with, in pickles too.
     """
 
-    __slots__ = ("_entered", "names", "table", "texts")
+    __slots__ = ("names", "table", "texts")
 
     def __init__(self, texts: tuple[str, ...], names: Mapping[str, object]) -> None:
         self.texts = texts
