@@ -232,10 +232,14 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hot:
-    """`[index == form]` as an array of zeros and ones."""
+    """`[index == form]` as an array of zeros and ones; the places are those of an axis of that size.
+
+    A negative place counts from the end of it.
+    """
 
     index: Expr
     form: Form
+    size: AnySize
     axes: Axes
 
 
@@ -316,7 +320,7 @@ def parts(value: Expr) -> tuple[Expr, ...]:
             return a, b
         case Running(base=base) | RunningAt(base=base) | RunningOthers(base=base):
             return (base,)
-        case Hot(index, _, _):
+        case Hot(index, _, _, _):
             return (index,)
         case Power(base, _, _) | Fold(_, base, _) | Others(base, _, _) | Cast(base, _) | Whole(base, _):
             return (base,)
@@ -376,8 +380,8 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
             return Take(relabelled(a, new), label, relabelled(index, new), axes(labels))
         case Scatter(a, label, index, labels):
             return Scatter(relabelled(a, new), new.get(label, label), relabelled(index, new), axes(labels))
-        case Hot(index, form, labels):
-            return Hot(relabelled(index, new), form.substitute(forms), axes(labels))
+        case Hot(index, form, size, labels):
+            return Hot(relabelled(index, new), form.substitute(forms), size, axes(labels))
         case Place(form, labels):
             return Place(form.substitute(forms), axes(labels))
         case Condition(form, op, labels):

@@ -280,7 +280,7 @@ class Products:
 
     def _hot(self, array: Array, forms: tuple[Form, ...]) -> Expr:
         index, place = self._index(Entry(array, forms)), forms[-1]
-        return plan.Hot(index, place, plan.union([index, plan.Place(place, place.labels)]))
+        return plan.Hot(index, place, array.shape[-1], plan.union([index, plan.Place(place, place.labels)]))
 
     # -- entries ------------------------------------------------------------------------------------------
 

@@ -30,8 +30,8 @@ LAYERS = """
     indexing.values
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
-    indexing.gathering  indexing.placing  differentiate
-    indexing.regrouping
+    indexing.placing  indexing.known_places  differentiate
+    indexing.gathering  indexing.regrouping
     indexing.joining
     indexing.slicing  indexing.repeating  indexing.running
     indexing.linear  indexing.diagonals  indexing.norms

@@ -378,8 +378,32 @@ class Reader:
             case tree.Slice(start=start, stop=stop, step=step, span=span):
                 begin, end, by = (None if part is None else self.static(part) for part in (start, stop, step))
                 return Cut(begin, end, by, False, span)
+            case tree.Sequence(span=span):
+                return Cut(self._places(item), None, None, True, span)
             case _:
                 return Cut(self.static(item), None, None, True, item.span)
+
+    def _places(self, item: tree.Sequence) -> Node:
+        """A list of places in brackets: `x[[0, -1]]`."""
+        if item.span.source.startswith("("):
+            inside = item.span.source[1:-1]
+            raise IndexFault(
+                "places in round brackets are items of the bracket in NumPy",
+                item.span,
+                f"write {inside} for an item each, or the list [{inside}] for places of one axis",
+            )
+        for part in tree.walk(item):
+            if isinstance(part, tree.Constant) and isinstance(part.value, bool):
+                raise Unsupported(
+                    f"{item.span.source} is a mask", part.span, "write the places where it is True: x[[0, 2]]"
+                )
+            if isinstance(part, tree.Number) and not isinstance(part.value, int):
+                raise IndexFault(
+                    f"{part.span.source} is no whole number",
+                    part.span,
+                    "brackets hold whole numbers: x[[0, 2]]",
+                )
+        return self.read(item, False)
 
     def _is_item(self, item: tree.Tree) -> bool:
         """Whether it is a letter, a whole number or an affine form of them."""

@@ -368,8 +368,8 @@ class _Writer(Views):
                 return self._take(self.emit(base, want), label, index)
             case plan.Scatter(inner, label, index, axes):
                 return self._scattered(value)
-            case plan.Hot(index, form, axes):
-                return self._hot(index, form)
+            case plan.Hot(index, form, size, axes):
+                return self._hot(index, form, size)
             case plan.Place(form, axes):
                 self.typed = True
                 axes = _ordered(axes, want)
@@ -422,13 +422,14 @@ class _Writer(Views):
         self.typed = True
         return Text(f"_add_at({places.text}, {inner.text}, {shape}, {self.dtype})", value.axes)
 
-    def _hot(self, index: Expr, form: Form) -> Text:
+    def _hot(self, index: Expr, form: Form, size: AnySize) -> Text:
         places = self.emit(index, ())
         label = form.label
         self.typed = True
         if label is None or label in places.axes:
             axes = tuple(dict.fromkeys((*places.axes, *form.labels)))
-            test = f"{self.spread(places, axes).text} == {self.affine(form, axes)}"
+            spread = self.spread(places, axes).within(POWER)
+            test = f"{spread} % {self.size(size, POWER)} == {self.affine(form, axes)}"
             return Text(f"({test}).astype({self.dtype})", axes)
         self.helpers.add("_one_hot")
         text = f"_one_hot({places.text}, {self.size(label.size)}, {self.dtype})"
