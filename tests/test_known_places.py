@@ -127,3 +127,24 @@ def test_a_negative_place_of_a_one_hot_row_counts_from_its_end():
     d = derive("y[i,j] = one_hot(k, 5)[i, 2*j]*B[i,j]**2", "B", shapes={"B": B.shape})
     expected = numerical_jacobian(lambda B: (K[:, None] % 5 == 2 * np.arange(3)) * B**2, {"B": B}, "B")
     assert_close(d(k=K, B=B), expected, 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ("y = one_hot(k, 7)[:, 1:5]*W", {"k": 3, "W": (3, 4)}),
+        ("y = one_hot(k, 6)[:, 4::-1][:, :4]*W", {"k": 3, "W": (3, 4)}),
+        ("y[i,j] = one_hot(k, 7)[i, 2*j]*W[i,j]", {"k": 3, "W": (3, 4)}),
+        ("y = (x[:3][k] + x[2:][k])**2", {"k": 3, "x": 5}),
+        ("y = x[:-1][k]**2*x[k]*x[1:][k]", {"k": "p", "x": "n"}),
+        ("y = concatenate((x, z))[k]**2", {"k": "p", "x": "n", "z": "m"}),
+    ],
+)
+def test_the_printed_indicator_says_of_how_many_places_it_is(text, shapes):
+    """From the end of how many a negative place counts: `delta[k[i], j+1]` alone would not say."""
+    arrays = {"k": np.array([1, -1, 2]), "x": x, "z": x[:2], "W": RANDOM.standard_normal((3, 4))}
+    wrt = "W" if "W" in text else "x"
+    for order in (1, 2):
+        d = derive(text, wrt, shapes=shapes, order=order)
+        given = {name: arrays[name] for name in d.inputs}
+        assert_close(read(str(d))(**given), d(**given), 1e-15)
