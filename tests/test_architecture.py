@@ -26,7 +26,7 @@ LAYERS = """
     language.matrix  extension
     indexing.scalars  products  indexing.ranges  indexing.calls  request
     indexing.resolve  indexing.sizing  vocabulary
-    indexing.cases  indexing.statements
+    indexing.cases  indexing.statements  indexing.known_sizes
     indexing.values
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify

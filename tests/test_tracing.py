@@ -342,7 +342,7 @@ def test_a_constant_that_is_changed_between_two_reads():
     assert_close(derive(f, "x", shapes={"x": 3})(x), numerical_jacobian(f, {"x": x}, "x"), 1e-7)
 
 
-@pytest.mark.parametrize("constant", [np.array([1, 1j]), np.array(["a"]), float("nan"), 1j])
+@pytest.mark.parametrize("constant", [np.array([1, 1j]), np.array(["a"]), 1j])
 def test_what_is_no_real_number_is_refused(constant):
     with pytest.raises(ValueFault):
         derive(lambda x: x * constant, "x")

@@ -14,6 +14,7 @@ from einsumdiff.errors import IndexFault, RankFault, Span, Unsupported, ValueFau
 from einsumdiff.indexing.asked import Asked, shape_of
 from einsumdiff.indexing.expression import Layout, Node, Solver
 from einsumdiff.indexing.known_places import Known, known, pieces, reads
+from einsumdiff.indexing.operations import integer
 from einsumdiff.indexing.placing import Part, form_of, placed
 from einsumdiff.indexing.scalars import affine
 from einsumdiff.indexing.shapes import Shape
@@ -191,12 +192,23 @@ def _read_at(
 
 
 def arange(asked: Asked) -> Layout:
-    """`arange(n)`: 0, 1, ... n - 1; `arange(start, stop)` counts from start."""
-    first = shape_of(asked, "start")
-    last = [] if asked.static("stop") is None else shape_of(asked, "stop")
-    if len(first) != 1 or len(last) > 1:
+    """`arange(n)`: 0, 1, ... n - 1; `arange(start, stop, step)` counts from start in steps, up or down."""
+    given = [asked.static(name) for name in ("start", "stop")]
+    bounds = [one for one in given if one is not None]
+    step = asked.static("step")
+    for name, one in zip(("start", "stop", "step"), (*given, step), strict=True):
+        if isinstance(one, float):
+            raise ValueFault(
+                f"arange counts in whole numbers here, and {one} is none",
+                asked.span_of(name),
+                "write linspace(start, stop, n), or a multiple: 0.25*arange(4)",
+            )
+    if not integer(step) or not isinstance(step, int) or step == 0:
+        raise ValueFault("a step is a whole number, and not 0", asked.span_of("step"), "arange(0, n, 2)")
+    sizes = [one for one in bounds if isinstance(one, Node) or (integer(one) and isinstance(one, int))]
+    if len(sizes) != len(bounds):
         raise RankFault("arange takes sizes", asked.span, "arange(n), or arange(1, n)")
-    return _Arange(asked.span, [*first, *last])
+    return _Arange(asked.span, sizes, step)
 
 
 def _counted(axis: Label, builder: Builder) -> Value:
@@ -210,22 +222,24 @@ def _counted(axis: Label, builder: Builder) -> Value:
 class _Arange(Layout):
     """`arange(n)[i]` is how many k there are below i."""
 
-    def __init__(self, span: Span, bounds: Sequence[Node | int]) -> None:
+    def __init__(self, span: Span, bounds: Sequence[Node | int], step: int) -> None:
         super().__init__(span, {}, 1)
-        self.bounds = bounds
+        self.bounds, self.step = bounds, step
         self.start: AnySize = 0
         self.solver: Solver | None = None
 
     def shape(self, shapes: list[Shape], solver: Solver) -> Shape:
         sizes = [size if isinstance(size, int) else solver.size_of(size) for size in self.bounds]
         self.start, self.solver = (sizes[0] if len(sizes) == 2 else 0), solver
-        return (sizes[-1] - self.start,)
+        way = sizes[-1] - self.start if self.step > 0 else self.start - sizes[-1]
+        count = (way + (abs(self.step) - 1)) // abs(self.step)
+        return (max(count, 0) if isinstance(count, int) else count,)
 
     def value(self, values: list[Value], shape: Shape, builder: Builder) -> Value:
         assert self.solver is not None
         start = self.solver.resolve(self.start)
         axis = Label(shape[0])
-        products = list(_counted(axis, builder).products)
+        products = [one.times(self.step) for one in _counted(axis, builder).products]
         if start != 0:
             products.append(Product(start) if isinstance(start, int) else product(1, [Extent(start)]))
         return Value((axis,), tuple(products))

@@ -15,6 +15,7 @@ from typing import Protocol
 from einsumdiff.errors import (
     EinsumDiffError,
     IndexFault,
+    NameFault,
     Span,
     SyntaxFault,
     Unsupported,
@@ -55,6 +56,7 @@ from einsumdiff.language.rows import (
     NamedNumber,
     Operation,
     Parameter,
+    fields,
     gives,
     option,
 )
@@ -62,6 +64,7 @@ from einsumdiff.language.table import load_table
 from einsumdiff.sizes import AnySize, as_fraction
 
 ELLIPSIS = "..."
+ATTRIBUTES = ("T", "mT", "shape", "size", "ndim")
 EXPLICIT = ("sum", "prod", "max", "min")
 
 
@@ -505,7 +508,20 @@ class Reader:
             f"{node.span.source} is not understood", node.span, f"take one axis: {base.span.source}[0]"
         )
 
+    def _field(self, node: tree.Attribute, call: tree.Apply, indexed: bool) -> Node:
+        """`slogdet(A).logabsdet`."""
+        named = fields(load_table().get(call.function))
+        if node.name in named:
+            return self._apply(replace(call, function=several(call)[named.index(node.name)]), indexed)
+        raise NameFault(
+            f"{call.function} has no .{node.name}",
+            node.span,
+            f"known are {' '.join(f'.{one}' for one in named or ATTRIBUTES)}",
+        )
+
     def _attribute(self, node: tree.Attribute, indexed: bool) -> Node:
+        if isinstance(node.base, tree.Apply) and node.name not in ATTRIBUTES:
+            return self._field(node, node.base, indexed)
         match node.name:
             case "size":
                 return AxisSize(node.span, self.read(node.base, False), None)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 ATTRIBUTES = ("T", "mT", "shape", "size", "ndim")
+FIELDS = ("sign", "logabsdet", "eigenvalues", "eigenvectors")
+"""What may stand behind a call of several results; whether it is one of that call, its row says."""
 SUBMODULES = ("linalg", "special", "nn")
 EXPLICIT = ("sum", "prod", "max", "min", "logsumexp")
 VALUES = {"None": None, "newaxis": None, "True": True, "False": False}
@@ -156,7 +158,7 @@ class Builder:
 
     def attribute(self, base: Tree, name: Token) -> Tree:
         node = tree.Attribute(base, str(name), self.extent(base).to(self.spot(name)))
-        if name not in ATTRIBUTES:
+        if name not in ATTRIBUTES and not (name in FIELDS and isinstance(base, tree.Apply)):
             self._unknown[id(node)] = node
         return node
 
