@@ -60,7 +60,7 @@ class _OneHot(Layout):
         return Value((*index.axes, place), (product(1, [hot(index, place, builder, self.span)]),))
 
 
-def hot(index: Value, place: Label, builder: Builder, span: Span) -> Factor:
+def hot(index: Value, place: Label, builder: Builder, span: Span, typed: str = "...") -> Factor:
     """`[index == place]`, over the axes of the index and the place; a delta where the index is affine."""
     form = affine(index.products)
     if form is not None:
@@ -76,7 +76,7 @@ def hot(index: Value, place: Label, builder: Builder, span: Span) -> Factor:
         raise Unsupported(
             "an index is computed here, and may be no whole number",
             span,
-            f"pass an array that holds these numbers, as an input of its own: places = {span.source} "
+            f"pass an array that holds these numbers, as an input of its own: places = {typed} "
             "before the call, and [places] here",
         )
     # the indicator is of the whole index array, so that all who read it read one
@@ -147,7 +147,7 @@ class Gather(Layout):
                 if numbers is not None:
                     fixed[place] = numbers
                     continue
-            factor = hot(Value(common, products), place, builder, self.picks[axis].span)
+            factor = hot(Value(common, products), place, builder, self.span, self.picks[axis].span.source)
             found = builder.multiply(found, of_product(product(1, [factor])))
             if place.size != 1:  # else no product bears it
                 summed.append(place)
