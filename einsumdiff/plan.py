@@ -7,12 +7,13 @@ overlaps itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 
+from einsumdiff.errors import Unsupported
 from einsumdiff.nodes import Form, Input, Label, Number, bare
-from einsumdiff.sizes import AnySize
+from einsumdiff.sizes import AnySize, symbol
 
 Axes = tuple[Label, ...]
 
@@ -457,6 +458,7 @@ class Plan:
     With `keys` the last of them are returned as a dictionary with these keys.
     `indices` are the parameters that hold places of axes, and no numbers.
     `sources` tells for each size name the axis that it is read from.
+    `shapes` are those of the program's definitions, to be named in messages.
     """
 
     name: str
@@ -466,3 +468,15 @@ class Plan:
     sources: dict[str, Source]
     keys: tuple[str | tuple[str, ...], ...] = ()
     indices: frozenset[str] = frozenset()
+    shapes: Mapping[str, tuple[AnySize, ...]] = field(default_factory=dict)
+
+    def sourceless(self, size: str) -> Unsupported:
+        """That no parameter has an axis of that size, and how to give it a number."""
+        hint = f"give it a number, or give an input an axis of size {size}"
+        for name, shape in self.shapes.items():
+            if symbol(size) in shape:
+                sizes = ["5" if one == symbol(size) else f'"{one}"' for one in shape]
+                said = f"({', '.join(sizes)}{',' * (len(sizes) == 1)})"
+                hint = f'give it a number where {name} gets its shape: shapes={{"{name}": {said}}}'
+                break
+        return Unsupported(f"the size {size} is that of no axis of an input", hint=hint)

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any
 
 from einsumdiff import plan
-from einsumdiff.errors import NameFault, Unsupported
+from einsumdiff.errors import NameFault
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.nodes import Form, Label, bare
 from einsumdiff.plan import Expr, Plan
@@ -130,10 +130,7 @@ class _Writer(Views):
     def _sizes(self) -> list[str]:
         """Lines that read the sizes that are needed off the shapes."""
         for name in sorted(self.sizes - set(self.plan.sources)):
-            raise Unsupported(
-                f"the size {name} is that of no axis of an input",
-                hint=f"give it a number, or give an input an axis of size {name}",
-            )
+            raise self.plan.sourceless(name)
         sources = self.plan.sources
         for name in reversed(sources):  # what a size is solved with is needed too
             if name in self.sizes:
