@@ -72,6 +72,7 @@ def compose(outer: Term, split: int, inner: Term, shape: Sequence[AnySize]) -> l
     if values:
         axes = tuple(form.substitute(values) for form in axes)
         factors = [substitute_factor(f, values) for f in factors]
+        equalities = [form.substitute(values) for form in equalities]
     running = (*outer.labels, *outer.product.bound, *inner.labels, *inner.product.bound)
     labels = [label for label in running if label not in values]
     coefficient = multiply_numbers(outer.product.coefficient, inner.product.coefficient)

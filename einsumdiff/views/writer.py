@@ -188,7 +188,7 @@ class Writer:
         bound = set(product.bound)
         hots = gathered(product) if count is None else {}
         for label in (*(label for label in product.labels if label in bound), *summed):
-            if label in hots or count is not None:
+            if label in hots or (count is not None and label in bound):
                 continue
             env[label] = bare(self.letter(label, used))
             over += env[label].labels
