@@ -26,6 +26,13 @@ CASES = [
     # one entry of an array is no copy of it
     ("sum(tril(exp(x)[None, :]), axis=0)", "x", "any"),
     ("mean(tril(expand_dims(append(X, v), 0), 0), axis=0)", "X", "any"),
+    # guards that go into a definition, and an axis that needs them outside
+    ("take(reshape(exp(-outer(v, v)**2), -1), [-7, 3, -5, -2])", "v", "numbers"),
+    (
+        "convolve(x[:2], prod(outer(stack([v, v**2], axis=1), stack([v, v**2], axis=1)), axis=0), 'same')",
+        "v",
+        "numbers",
+    ),
     # sizes that are products of sums
     ("var(append(tril(diag(x, -1), 1), X), axis=0)", "x", "any"),
     ("append(pad(X, (0, 2)) @ pad(X, (0, 2)).T, X)[0]", "X", "any"),
