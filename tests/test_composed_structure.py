@@ -33,6 +33,17 @@ CASES = [
         "v",
         "numbers",
     ),
+    # ranges in print: of a reduction over a part, of letters tied by a delta, of accesses of two sizes
+    ("prod(x[:-1])", "x", "any"),
+    ("prod(x[2:5:2])", "x", "numbers"),
+    ("prod(diff(x))", "x", "any"),
+    ("prod(x[:-1]*x[1:])", "x", "any"),
+    ("prod(roll(x, -1))", "x", "numbers"),
+    ("sin(vdot(concatenate((x, 2*x)), concatenate((x, 2*x))))**2", "x", "any"),
+    ("tensordot(roll(X, -3), roll(X, -3), axes=([0], [0]))", "X", "numbers"),
+    ("diff(correlate(prod(X, axis=0), x[:2], 'valid'))", "X", "numbers"),
+    # a diagonal under a condition, read back
+    ("trace(cumprod(diag(v, 0), axis=-2))", "v", "any"),
     # sizes that are products of sums
     ("var(append(tril(diag(x, -1), 1), X), axis=0)", "x", "any"),
     ("append(pad(X, (0, 2)) @ pad(X, (0, 2)).T, X)[0]", "X", "any"),
