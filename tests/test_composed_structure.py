@@ -44,6 +44,8 @@ CASES = [
     ("diff(correlate(prod(X, axis=0), x[:2], 'valid'))", "X", "numbers"),
     # a diagonal under a condition, read back
     ("trace(cumprod(diag(v, 0), axis=-2))", "v", "any"),
+    # names of definitions in print, beside sizes that are called a, b and c
+    ("arctan(var(where(append(T, X) > 9, append(T, X), append(T, X)**3)))*2", "T", "any"),
     # sizes that are products of sums
     ("var(append(tril(diag(x, -1), 1), X), axis=0)", "x", "any"),
     ("append(pad(X, (0, 2)) @ pad(X, (0, 2)).T, X)[0]", "X", "any"),
