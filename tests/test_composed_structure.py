@@ -42,6 +42,13 @@ CASES = [
     ("sin(vdot(concatenate((x, 2*x)), concatenate((x, 2*x))))**2", "x", "any"),
     ("tensordot(roll(X, -3), roll(X, -3), axes=([0], [0]))", "X", "numbers"),
     ("diff(correlate(prod(X, axis=0), x[:2], 'valid'))", "X", "numbers"),
+    ("kron(roll(x, -1), X) @ kron(roll(x, -1), X).T", "x", "numbers"),
+    (
+        "sum(concatenate((cumprod(T, axis=1), sin(cumprod(T, axis=1))), axis=1)**2)",
+        "T",
+        "numbers",
+    ),
+    ("inner(kron(append(v, x), X)[1:], kron(append(v, x), X)[1:])", "v", "numbers"),
     # a diagonal under a condition, read back
     ("trace(cumprod(diag(v, 0), axis=-2))", "v", "any"),
     # names of definitions in print, beside sizes that are called a, b and c

@@ -40,7 +40,7 @@ class Ranges:
             self._own(index, declared.get(index))
         waiting = [index for index in self.line.indices if index.size is None]
         while waiting:
-            found = [index for index in waiting if self._from_sums(index)]
+            found = [index for index in waiting if self._from_sums(index, declared.get(index))]
             if not found:  # the left side says what no access does, and may settle the others
                 said = [index for index in waiting if index in declared]
                 if not said:
@@ -206,8 +206,11 @@ class Ranges:
         if plain is None and declared is not None and nonnegative(index.size - self.sizes.resolve(declared)):
             index.size = declared
 
-    def _from_sums(self, index: Index) -> bool:
-        """The range from accesses whose other letters are known: `X[i+m]` with m known."""
+    def _from_sums(self, index: Index, declared: AnySize | None) -> bool:
+        """The range from accesses whose other letters are known: `X[i+m]` with m known.
+
+        It is what is declared where that is less.
+        """
         best: AnySize | None = None
         for form, size, access in self.affine:
             terms = dict(form.terms)
@@ -234,7 +237,8 @@ class Ranges:
                 )
         if best is None:
             return False
-        index.size = best
+        fits = declared is not None and nonnegative(best - self.sizes.resolve(declared))
+        index.size = declared if fits else best
         return True
 
     def _undetermined(self, index: Index) -> NoReturn:

@@ -209,7 +209,7 @@ class Accesses:
             exact = any(size == label.size for size in bounds)
             if exact and all(size is not None and nonnegative(size - label.size) for size in bounds):
                 return None
-        if cut_by(label, ties):
+        if (plain or alone) and cut_by(label, ties):  # a tie alone gives no range
             return None
         return label.size + 1, bare(label).plus(1)
 

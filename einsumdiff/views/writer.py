@@ -36,7 +36,16 @@ from einsumdiff.nodes import (
 from einsumdiff.sizes import AnySize
 from einsumdiff.sizes import names as size_names
 from einsumdiff.views.letters import INDICES, choose
-from einsumdiff.views.ranges import Accesses, Tie, agreeing, fitting, said, spelled_in_bounds, widened
+from einsumdiff.views.ranges import (
+    Accesses,
+    Tie,
+    agreeing,
+    compared,
+    fitting,
+    said,
+    spelled_in_bounds,
+    widened,
+)
 from einsumdiff.views.text import (
     ATOM,
     COMPARISON,
@@ -207,6 +216,7 @@ class Writer:
             accesses.add(forms, array.shape)
             env[place_] = bare(Gathered(place_.size, self.names.get(array, array.name), forms))
         pinned, self.pinned = self.pinned, self.pinned | self._pins(product, env)
+        self.pinned |= {label for one in compared(product) if one in env for label in env[one].labels}
         for factor in product.factors:
             match factor:
                 case Guard() if count is not None:
