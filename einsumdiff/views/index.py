@@ -83,7 +83,8 @@ class _Page:
     def _name(self, taken: set[str], letters: set[str]) -> dict[Array, str]:
         """A name for every definition that gets a line; of two with one name the earlier is renamed."""
         found: dict[Array, str] = {}
-        used = set(taken) | letters
+        sizes = {name for one in self.program.inputs for size in one.shape for name in names(size)}
+        used = set(taken) | letters | sizes
         seen: set[str] = {array.name for array in self.program.inputs}
         for definition in reversed(self.definitions):
             if definition.named and definition.name not in seen:
