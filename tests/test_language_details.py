@@ -243,3 +243,38 @@ def test_a_property_is_printed_and_read():
 def test_a_statement_after_a_semicolon_may_begin_with_a_sign():
     d = derive("h = x**2; -sum(h)", wrt="x")
     assert d(x=[1.0, -3.0]).tolist() == [-2.0, 6.0]
+
+
+@pytest.mark.parametrize("name", ["foo", "x", "euler_gama", "r_", "c_", "s_", "linalg", "exp", "gamma"])
+def test_what_a_module_has_is_no_input_of_the_program(name):
+    """`np.foo` would become an array foo, and `np.gamma*x` one that is called gamma."""
+    error = fault(f"y = x*np.{name}", "x")
+    assert error.kind == "name"
+    assert name in error.message.splitlines()[0]
+    assert derive("np.pi*x[np.newaxis]", wrt="x").check() < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("max(0, 1 - x)", "maximum(0, 1 - x)"),
+        ("min(x, y)", "minimum(x, y)"),
+        ("min(x, y, z)", "minimum(x, y)"),
+        ("max(0, max(x, y))", "maximum(x, y)"),
+        ("y[i] = max(x[i], 0)", "maximum(a, b)"),
+        ("np.r_[x, 1]", "concatenate"),
+        ("F.relu(x)", "F is read as an array"),
+        ("LA.norm(x)", "LA is read as an array"),
+        ("tf.matmul(A, x)", "tf is read as an array"),
+        ("np.multiply.outer(x, w)", "multiply is read as an array"),
+        ("1j*x", "real and imaginary parts"),
+    ],
+)
+def test_refusals_of_what_other_languages_say_name_the_way_out(text, instead):
+    assert instead in str(fault(text, "x"))
+
+
+def test_a_second_argument_of_max_is_said_to_be_an_axis():
+    assert "maximum(x, 0)" in str(derive("max(x, 0)", wrt="x"))
+    for text in ("np.max(x, 0)", "x.max(0)", "max(x, axis=0)", "max(x)"):
+        assert "maximum" not in str(derive(text, wrt="x"))
