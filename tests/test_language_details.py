@@ -266,7 +266,7 @@ def test_what_a_module_has_is_no_input_of_the_program(name):
         ("F.relu(x)", "F is read as an array"),
         ("LA.norm(x)", "LA is read as an array"),
         ("tf.matmul(A, x)", "tf is read as an array"),
-        ("np.multiply.outer(x, w)", "multiply is read as an array"),
+        ("np.multiply.outer(x, w)", "stands here without a call"),
         ("1j*x", "real and imaginary parts"),
     ],
 )

@@ -425,7 +425,7 @@ write an index: x[i]""",
 3j is a complex number in Python, which is not supported
   y = 3j + x
       ^^
-write real and imaginary parts as arrays of their own; a product with j is 3*j""",
+write real and imaginary parts as arrays of their own; a product is 3*j""",
     "a < b < c": """\
 comparisons cannot be chained
   a < b < c

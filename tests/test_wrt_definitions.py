@@ -93,7 +93,12 @@ def test_an_identity_below_a_sum_closes_the_sum_last():
 
 @pytest.mark.parametrize(
     ("text", "name", "notation"),
-    [("sum(x**2)", "y", "numpy"), ("x[i]*y[i]", "f", "numpy"), ("ij,j", "y", "numpy"), ("x'*x", "y", "matrix")],
+    [
+        ("sum(x**2)", "y", "numpy"),
+        ("x[i]*y[i]", "f", "numpy"),
+        ("ij,j", "y", "numpy"),
+        ("x'*x", "y", "matrix"),
+    ],
 )
 def test_the_name_of_a_bare_expression_is_no_wrt(text, name, notation):
     """Nobody typed that name: it is a slip, and its derivative would be an identity."""

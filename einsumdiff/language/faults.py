@@ -129,7 +129,7 @@ def _missing_operator(before: Token, token: Token, spot: Spot) -> SyntaxFault:
         return SyntaxFault(
             f"{span.source} is a complex number in Python, which is not supported",
             span,
-            f"write real and imaginary parts as arrays of their own; a product with {token} is {before}*{token}",
+            f"write real and imaginary parts as arrays of their own; a product is {before}*{token}",
         )
     if before.type == "NUMBER" and touching and token.type == "NAME":
         return SyntaxFault(f"{span.source} lacks an operator", span, f"a product is {before}*{token}")
