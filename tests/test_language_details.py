@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from einsumdiff import EinsumDiffError, derive, read
+from einsumdiff import EinsumDiffError, derive, read, register
 from tests.numeric import assert_close, numerical_jacobian, sample
 
 
@@ -278,3 +278,32 @@ def test_a_second_argument_of_max_is_said_to_be_an_axis():
     assert "maximum(x, 0)" in str(derive("max(x, 0)", wrt="x"))
     for text in ("np.max(x, 0)", "x.max(0)", "max(x, axis=0)", "max(x)"):
         assert "maximum" not in str(derive(text, wrt="x"))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_check_draws_positive_definite_matrices_where_others_have_no_value(order):
+    text = "L = cholesky(S); z = solve(L, x); sum(z**2) + 2*sum(log(diag(L)))"
+    d = derive(text, wrt="S", order=order, shapes={"S": "n n"})
+    assert d.check() < 1e-7
+
+
+def test_a_check_that_finds_no_arrays_says_so():
+    with pytest.raises(EinsumDiffError, match="no random arrays"):
+        derive("cholesky(-A @ A.T)", wrt="A").check()
+
+
+def test_an_index_of_a_mapping_that_is_not_given_asks_for_it():
+    with pytest.raises(EinsumDiffError) as found:
+        derive(lambda p, x: np.sum(p["W"] @ x), wrt="p")
+    assert 'shapes={"p"' in str(found.value)
+
+
+def test_a_row_spelled_with_its_module_is_told_to_leave_it_out():
+    with pytest.raises(EinsumDiffError) as found:
+        register("fn mine(x)  numpy np.sin  on real\n   d/dx = cos(x)")
+    assert "without np" in str(found.value)
+
+
+def test_a_transpose_is_a_prime_in_matrix_notation():
+    assert "write A'" in str(fault("A^T*x", "x", notation="matrix"))
+    assert derive("c^T", wrt="c", shapes={"c": (), "T": ()}, notation="matrix").check() < 1e-7
