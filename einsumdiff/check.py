@@ -53,7 +53,7 @@ def check(
         lambda s: random.uniform(0.5, 2, s),
         lambda s: random.uniform(0.1, 0.9, s),
         lambda s: random.uniform(1.2, 3, s),
-        lambda s: _definite(random.standard_normal(s)),
+        lambda s: _definite(np.asarray(random.standard_normal(s))),
     )
     fault: np.linalg.LinAlgError | None = None
     with np.errstate(all="ignore"):
@@ -78,7 +78,7 @@ def _definite(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
     if array.ndim < 2 or array.shape[-1] != array.shape[-2]:
         return array
-    return array @ array.swapaxes(-1, -2) + array.shape[-1] * np.eye(array.shape[-1])
+    return np.asarray(array @ array.swapaxes(-1, -2) + array.shape[-1] * np.eye(array.shape[-1]))
 
 
 def _float(value: object, real: bool) -> np.ndarray[Any, Any]:
