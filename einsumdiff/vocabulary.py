@@ -26,13 +26,13 @@ is tested: on numbers and arrays of that kind. [Edges](domains.md) of domains ha
 symmetric in its two axes, and `A` need not be symmetric to the last bit.
 - Eigenvalues and singular values are differentiated where they are distinct; where two meet, derivatives \
 of vectors, and second derivatives of values, have no limit and come out as `inf` or `nan`. Vectors are \
-known up to their sign: a program should go on with what does not depend on it. `pinv` is differentiated where the \
-rank does not change.
-- Sizes may be names wherever the meaning does not depend on the number. It does, and the error says so, in \
-`cross` (vectors of 3), `svdvals` and the norms 2, -2 and 'nuc' of matrices that are not square (which side \
-is smaller), `convolve` and `correlate` with mode "same" and "valid" (which of the two is longer), `reshape` \
-to numbers, `split` into equal parts, `roll` and slices by a number that may be more than the size, and \
-places (`x[2]`, `take(x, 2)`) behind the first.
+known up to their sign: a program should go on with what does not depend on it. `pinv` is differentiated \
+where the rank does not change.
+- Sizes may be names wherever the meaning does not depend on the number. It does, and the error says so, \
+in `cross` (vectors of 3), `svdvals` and the norms 2, -2 and 'nuc' of matrices that are not square (which \
+side is smaller), `convolve` and `correlate` with mode "same" and "valid" (which of the two is longer), \
+`reshape` to numbers, `split` into equal parts, `roll` and slices by a number that may be more than the \
+size, and places (`x[2]`, `take(x, 2)`) behind the first.
 """
 
 
