@@ -49,6 +49,8 @@ LAYERS = """
     views.index
     tracing.recording
     tracing.trace  check  function
+    formula
+    same
     derivative
     reading  short
     cli
