@@ -84,6 +84,10 @@ class Arguments:
         """
         return self._checked(args, kwargs)[0]
 
+    def sizes_of(self, arrays: Mapping[str, object]) -> dict[str, int]:
+        """The sizes that arrays by name have."""
+        return self._checked((), arrays)[1]
+
     def _checked(
         self, args: Sequence[object], kwargs: Mapping[str, object]
     ) -> tuple[list[np.ndarray[Any, Any]], dict[str, int]]:

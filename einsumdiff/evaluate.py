@@ -58,7 +58,7 @@ def evaluate(wanted: Iterable[Array], values: Arrays, sizes: Mapping[str, int]) 
     """
     found = dict(values)
     for definition in live(wanted):
-        found[definition] = _Oracle(found, sizes).definition(definition)
+        found[definition] = Oracle(found, sizes).definition(definition)
     return found
 
 
@@ -67,14 +67,24 @@ def evaluate_terms(
 ) -> Any:
     """The array of that shape that the terms write; what they read is evaluated first."""
     read = [f.array for t in terms for f in t.product.factors if isinstance(f, Entry | Mask)]
-    return _Oracle(evaluate(read, values, sizes), sizes).terms(terms, shape)
+    return Oracle(evaluate(read, values, sizes), sizes).terms(terms, shape)
 
 
-class _Oracle:
+class Oracle:
+    """Evaluates definitions and terms in floating point; a subclass may do so in another ring."""
+
     def __init__(self, values: Arrays, sizes: Mapping[str, int]) -> None:
         import numpy as np
 
         self.np, self.values, self.sizes = np, values, sizes
+
+    def number(self, value: Any) -> Any:
+        """A coefficient or a size as a number of the ring."""
+        return float(value)
+
+    def power(self, base: Any, power: Any) -> Any:
+        """A number of the ring to a fixed power."""
+        return _power(base, power)
 
     def places(self, labels: Iterable[Label]) -> Iterator[Places]:
         labels = tuple(labels)
@@ -105,7 +115,7 @@ class _Oracle:
 
     def product(self, product: Product, places: Places) -> Any:
         """The product at one place of its free labels, summed over its bound ones."""
-        total: Any = 0.0
+        total: Any = self.number(0)
         guards = [f for f in product.factors if isinstance(f, Guard)]
         masks = [f for f in product.factors if isinstance(f, Mask)]
         for inner in self.places(product.bound):
@@ -114,13 +124,13 @@ class _Oracle:
                 continue
             if any(bool(self.read(m.array, m.forms, here)) != m.holds for m in masks):
                 continue
-            number: Any = float(product.coefficient)
+            number: Any = self.number(product.coefficient)
             for factor in product.factors:
                 match factor:
                     case Entry(array, forms, power):
-                        number = number * _power(self.read(array, forms, here), power)
+                        number = number * self.power(self.read(array, forms, here), power)
                     case Extent(size, power):
-                        number = number * _power(float(size_of(size, self.sizes)), power)
+                        number = number * self.power(self.number(size_of(size, self.sizes)), power)
             total = total + number
         return total
 
@@ -139,7 +149,7 @@ class _Oracle:
                     continue
                 index = tuple(self.form(form, places) for form in term.axes)
                 assert all(0 <= i < size for i, size in zip(index, whole, strict=True)), (index, whole)
-                found[index] = found.get(index, 0.0) + self.product(term.product, places)
+                found[index] = found.get(index, self.number(0)) + self.product(term.product, places)
         return self.array(whole, found)
 
     def array(self, shape: tuple[int, ...], found: Mapping[tuple[int, ...], Any]) -> Any:
@@ -170,17 +180,21 @@ class _Oracle:
                 return self.array(
                     shape,
                     {
-                        tuple(p.values()): float(self.operand(entry, p) % shape[-1] == p[axes[-1]])
+                        tuple(p.values()): self.number(self.place(entry, p) % shape[-1] == p[axes[-1]])
                         for p in self.places(axes)
                     },
                 )
             case Operate():
                 return self.operate(body)
 
+    def place(self, entry: Entry, places: Places) -> Any:
+        """The whole number that an entry of an index array is."""
+        return self.read(entry.array, entry.forms, places)
+
     def operand(self, operand: Operand, places: Places) -> Any:
         if isinstance(operand, Entry):
             return self.read(operand.array, operand.forms, places)
-        return float(operand)
+        return self.number(operand)
 
     def reduce(self, body: Reduce, places: Places) -> Any:
         values = [
@@ -190,7 +204,7 @@ class _Oracle:
         ]
         match body.op:
             case "prod":
-                return functools.reduce(lambda a, b: a * b, values, 1.0)
+                return functools.reduce(lambda a, b: a * b, values, self.number(1))
             case "max":
                 return max(values, key=lambda value: value.real)
             case "min":

@@ -48,7 +48,8 @@ LAYERS = """
     views.writer
     views.index
     tracing.recording
-    tracing.trace  check  function
+    tracing.trace  exact  analytic  function
+    check
     formula
     same
     derivative

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from einsumdiff import __version__
+from einsumdiff.check import CheckResult
 from einsumdiff.cli import main
 
 LINEAR = "y = sum(W*X + b)"
@@ -58,13 +59,17 @@ def test_a_dash_reads_standard_input():
 def test_a_check_that_passes_says_so_on_standard_error(capsys):
     assert main(["y = sum(tanh(W @ x))", "--wrt", "W", "--check"]) == 0
     out, err = capsys.readouterr()
-    assert "agrees with central differences" in err and "central" not in out
+    assert "agrees with" in err and "relative error" in err and "agrees" not in out
 
 
 def test_a_check_that_fails_exits_with_1(capsys, monkeypatch):
-    monkeypatch.setattr("einsumdiff.derivative.Derivative.check", lambda self: 0.5)
+    wrong = CheckResult(0.5, "central differences", (1,), (3.0, 2.0), wrt=("x",))
+    monkeypatch.setattr("einsumdiff.derivative.Derivative.check", lambda self: wrong)
     assert main(["sum(x)", "--wrt", "x", "--check"]) == 1
-    assert "differs from central differences: relative error 5.0e-01" in capsys.readouterr().err
+    assert (
+        "differs from central differences: relative error 5.0e-01; entry [1] is 3, expected 2"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_wrong_program_exits_with_1_and_prints_no_result(capsys):
