@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from einsumdiff import vectors
 from einsumdiff.differentiate import Jacobian, differentiate, further
 from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
 from einsumdiff.function import Compiled, Reader
@@ -16,6 +18,7 @@ from einsumdiff.nodes import Array, Input
 from einsumdiff.program import Builder, Program
 from einsumdiff.request import Request, request, wrt_names
 from einsumdiff.structure import Structure, structure
+from einsumdiff.vectors import VectorProduct
 
 if TYPE_CHECKING:
     import numpy as np
@@ -202,6 +205,46 @@ class Derivative(Compiled):
 
         result: np.ndarray[Any, Any] = np.asarray(self._call(False, args, kwargs))
         return result
+
+    @property
+    def jvp(self) -> VectorProduct:
+        """The derivative times a vector: along the axes of the last wrt, a function of that vector too.
+
+        >>> derive("y = x**3", wrt="x").jvp(x=[1.0, 2.0], dx=[1.0, 10.0]).tolist()
+        [3.0, 120.0]
+        """
+        return vectors.jvp(self._program, self._before, [self._jacobian.wrt[-1]])
+
+    @property
+    def vjp(self) -> VectorProduct:
+        """A vector times the first derivative: along the axes of the output.
+
+        >>> derive("y = A @ x", wrt="x").vjp(A=[[1.0, 2.0]], x=[0.0, 0.0], dy=[3.0]).tolist()
+        [3.0, 6.0]
+        """
+        if len(self._jacobian.wrt) > 1:
+            raise Unsupported("vjp is of a first derivative", None, "derive with order=1, or use jvp")
+        return vectors.vjp(self._program, self._jacobian.wrt[0])
+
+    @property
+    def hvp(self) -> VectorProduct:
+        """The Hessian of a scalar times a vector, from its gradient or from its Hessian.
+
+        >>> derive("x @ A @ x", wrt="x").hvp(x=[1.0, 0.0], A=[[1.0, 2.0], [4.0, 1.0]], dx=[1.0, 0.0]).tolist()
+        [2.0, 6.0]
+        """
+        vectors.scalar(self._program, "hvp")
+        before = self._jacobian if len(self._jacobian.wrt) == 1 else self._before
+        return vectors.jvp(self._program, before, [self._jacobian.wrt[-1]])
+
+    @property
+    def _before(self) -> Jacobian | None:
+        """The derivative in all wrt but the last; None if there is no other."""
+        jacobian: Jacobian | None = None
+        for array in self._jacobian.wrt[:-1]:
+            step = differentiate if jacobian is None else partial(further, jacobian=jacobian)
+            (jacobian,) = step(self._program, wrt=[array])
+        return jacobian
 
     def check(self, /, **arrays: object) -> float:
         """The largest error against central differences, relative to the largest entry.

@@ -8,11 +8,22 @@ Matrix and Tensor Expressions (2018), for index notation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from einsumdiff.canonical import collect
-from einsumdiff.nodes import Array, Definition, Entry, Mask, Term, body_arrays
+from einsumdiff.nodes import (
+    Array,
+    Definition,
+    Entry,
+    Label,
+    Mask,
+    Product,
+    Term,
+    bare,
+    body_arrays,
+    constant_form,
+)
 from einsumdiff.partials import of_term, partials
 from einsumdiff.program import Builder, Program, live
 from einsumdiff.sizes import AnySize, assumed
@@ -48,11 +59,49 @@ def differentiate(program: Program, wrt: Sequence[Array], mode: str = "auto") ->
 
 def further(program: Program, jacobian: Jacobian, wrt: Sequence[Array], mode: str = "auto") -> list[Jacobian]:
     """The derivatives of a derivative: its axes count as output axes."""
+    return _accumulate(program, jacobian, _seeds(jacobian), wrt, mode)
+
+
+def directional(
+    program: Program, before: Jacobian | None, directions: Mapping[Array, Array]
+) -> tuple[Term, ...]:
+    """The derivative of the output, or of a derivative of it, along a direction for each wrt: their sum.
+
+    The axes of the terms are those of what is derived. Nothing with axes of a wrt is formed.
+    """
+    output = program.output
+    seeds: dict[Array, list[Term]] = {output: [identity(output.shape)]}
+    shape = output.shape
+    if before is not None:
+        seeds, shape = _seeds(before), before.shape
+    graph = _Graph(seeds, list(directions), program.builder)
+    found, _ = _forward(graph, shape, seeds, list(directions), directions)
+    terms = (s for x in directions for t in found[x] for s in simplified(t, program.builder))
+    return tuple(collect(terms))
+
+
+def weighted(program: Program, weights: Array, wrt: Sequence[Array]) -> list[tuple[Term, ...]]:
+    """The derivatives of `sum(weights*output)`, whose axes are those of each wrt."""
+    output = program.output
+    seed = _entry_term(weights)
+    graph = _Graph([output], wrt, program.builder)
+    found, _ = _reverse(graph, (), {output: [seed]}, wrt)
+    return [tuple(collect(s for t in found[x] for s in simplified(t, program.builder))) for x in wrt]
+
+
+def _entry_term(array: Array) -> Term:
+    """The array as one term over its own axes."""
+    axes = tuple(constant_form(0) if size == 1 else bare(Label(size)) for size in array.shape)
+    return Term(axes, Product(1, (Entry(array, axes),)))
+
+
+def _seeds(jacobian: Jacobian) -> dict[Array, list[Term]]:
+    """How a derivative depends on each array that its terms read."""
     seeds: dict[Array, list[Term]] = {}
     for term in jacobian.terms:
         for array, seed in of_term(term, lambda array: True):
             seeds.setdefault(array, []).append(seed)
-    return _accumulate(program, jacobian, seeds, wrt, mode)
+    return seeds
 
 
 def term_arrays(terms: Iterable[Term]) -> list[Array]:
@@ -137,9 +186,16 @@ def _reverse(
 
 
 def _forward(
-    graph: _Graph, shape: tuple[AnySize, ...], seeds: dict[Array, list[Term]], wrt: Sequence[Array]
+    graph: _Graph,
+    shape: tuple[AnySize, ...],
+    seeds: dict[Array, list[Term]],
+    wrt: Sequence[Array],
+    directions: Mapping[Array, Array] | None = None,
 ) -> tuple[dict[Array, list[Term]], float]:
-    """d(definition)/d(wrt) for every definition up to the seeds, for each wrt on its own."""
+    """d(definition)/d(wrt) for every definition up to the seeds, for each wrt on its own.
+
+    With `directions` these are derivatives along them, without axes of the wrt.
+    """
     cost = 0.0
     uses: dict[Array, int] = {array: len(terms) for array, terms in seeds.items()}
     for definition in graph.order:
@@ -147,7 +203,9 @@ def _forward(
             uses[array] = uses.get(array, 0) + 1
     found: dict[Array, list[Term]] = {}
     for x in wrt:
-        tangents: dict[Array, list[Term]] = {x: [identity(x.shape)]}
+        start = identity(x.shape) if directions is None else _entry_term(directions[x])
+        tangents: dict[Array, list[Term]] = {x: [start]}
+        own = x.shape if directions is None else ()
         for definition in graph.order:
             if definition is x:
                 continue
@@ -158,7 +216,7 @@ def _forward(
                     cost += sum(map(_cost, joined))
                     terms += joined
             if terms:
-                whole = definition.shape + x.shape
+                whole = definition.shape + own
                 tangents[definition] = fold(terms, whole, graph.builder, uses.get(definition, 0))
         result: list[Term] = []
         for array, outer in seeds.items():

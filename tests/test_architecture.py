@@ -37,7 +37,7 @@ LAYERS = """
     views  views.letters  views.ranges  views.text
     views.writer
     views.index
-    check  function
+    check  function  vectors
     derivative
     reading  short
     cli
