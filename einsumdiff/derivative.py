@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from einsumdiff import vectors
+from einsumdiff.batch import batched
 from einsumdiff.differentiate import Jacobian, differentiate, further
 from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
 from einsumdiff.function import Compiled, Reader
@@ -31,7 +32,7 @@ def derive(
     order: int = 1,
     shapes: Mapping[str, object] | None = None,
     output: str | None = None,
-    batch: str | None = None,
+    batch: str | Sequence[str] | None = None,
     notation: str = "numpy",
     mode: str = "auto",
 ) -> Any:
@@ -44,6 +45,8 @@ def derive(
     order : 2 is the Hessian, and so on.
     shapes : sizes for names: `{"W": ("m", "n"), "b": "n", "X": array}`.
     output : the name whose derivative it is, if that is not the last statement.
+    batch : sizes, by name, that are independent in every element of the output: checked, and the wrt's
+        axes of that size are left out of the result.
     mode : `auto`, `forward` or `reverse`.
 
     Returns
@@ -64,10 +67,6 @@ def derive(
     >>> d(W=[[0.0, 0.0]], X=[[1.0, 2.0]], b=[3.0, 4.0]).tolist()
     [[1.0, 2.0]]
     """
-    if batch is not None:
-        raise Unsupported(
-            "batch= is not there yet", None, "derive without it and take the diagonal of the result"
-        )
     if notation == "matrix":
         raise Unsupported(
             'notation="matrix" is not there yet', None, "write NumPy: @ for the matrix product, .T for '"
@@ -78,10 +77,10 @@ def derive(
         names = ", ".join(repr(key) for key in program)
         raise Unsupported("this is several derivatives", None, f"go on from one of them: {names}")
     if isinstance(program, Derivative):
-        if shapes is not None or output is not None:
-            raise ValueFault("shapes= and output= belong to the program, not to a derivative of it")
+        if shapes is not None or output is not None or batch is not None:
+            raise ValueFault("shapes=, output= and batch= belong to the program, not to a derivative of it")
         return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
-    return _derive(request(program, wrt, order, shapes, output, mode))
+    return _derive(request(program, wrt, order, shapes, output, mode, batch))
 
 
 def _derive(asked: Request) -> Any:
@@ -107,6 +106,8 @@ def _derive(asked: Request) -> Any:
                 jacobians = differentiate(program, wrt, step.mode)
             else:
                 jacobians = [new for jac in jacobians for new in further(program, jac, wrt, step.mode)]
+            if asked.batch:
+                jacobians = [_batched(program, jac, asked.batch) for jac in jacobians]
     if asked.single:
         return Derivative(program, jacobians[0], asked)
     found = {}
@@ -114,6 +115,12 @@ def _derive(asked: Request) -> Any:
         names = tuple(array.name for array in jac.wrt)
         found[names] = Derivative(program, jac, replace(asked, chosen=names))
     return Derivatives(program, found, asked)
+
+
+def _batched(program: Program, jacobian: Jacobian, names: Sequence[str]) -> Jacobian:
+    from einsumdiff.views.index import formula_text
+
+    return batched(jacobian, names, lambda one: formula_text(program, [one]).splitlines()[-1])
 
 
 def _with_declared(program: Program, statements: Sequence[tree.Statement], names: tuple[str, ...]) -> Program:
@@ -276,6 +283,8 @@ class Derivative(Compiled):
         jacobians = [self._jacobian]
         for _ in range(order):
             jacobians = [new for jac in jacobians for new in further(program, jac, wrt, mode)]
+            if asked is not None and asked.batch:
+                jacobians = [_batched(program, jac, asked.batch) for jac in jacobians]
         if single:
             return Derivative(program, jacobians[0], asked, self._reader)
         found = {}
@@ -309,7 +318,8 @@ class Derivative(Compiled):
 
     @property
     def _signature(self) -> tuple[object, ...]:
-        return self.wrt, len(self.shape), frozenset(self.inputs)
+        tied = tuple(sorted(self._jacobian.tied.items()))
+        return self.wrt, len(self.shape), frozenset(self.inputs), tied
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         if self.asked is not None:

@@ -9,7 +9,7 @@ Matrix and Tensor Expressions (2018), for index notation.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from einsumdiff.canonical import collect
 from einsumdiff.nodes import (
@@ -36,17 +36,30 @@ class Jacobian:
 
     `wrt` has one array for each order. The axes of the terms, of sizes `shape`, are those of the output
     followed by those of each wrt in order. No terms: the derivative is zero.
+
+    `tied` leaves axes of a wrt out, those of a batch: for (number of the wrt, axis) the axis of the output
+    that it is tied to.
     """
 
     output: Definition
     wrt: tuple[Array, ...]
     terms: tuple[Term, ...]
     shape: tuple[AnySize, ...]
+    tied: Mapping[tuple[int, int], int] = field(default_factory=dict)
 
     @property
-    def ranks(self) -> tuple[int, ...]:
-        """The number of axes of the output, then of each wrt."""
-        return len(self.output.shape), *(len(array.shape) for array in self.wrt)
+    def axes(self) -> tuple[tuple[int, ...], ...]:
+        """For the output and for each wrt, where its axes are among those of the terms."""
+        rank = len(self.output.shape)
+        found, at = [tuple(range(rank))], rank
+        for n, array in enumerate(self.wrt):
+            own = []
+            for k in range(len(array.shape)):
+                place = self.tied.get((n, k), at)
+                own.append(place)
+                at += place == at
+            found.append(tuple(own))
+        return tuple(found)
 
 
 def differentiate(program: Program, wrt: Sequence[Array], mode: str = "auto") -> list[Jacobian]:
@@ -147,7 +160,8 @@ def _accumulate(
     jacobians = []
     for x in wrt:
         terms = collect(s for t in found[x] for s in simplified(t, program.builder))
-        jacobians.append(Jacobian(base.output, (*base.wrt, x), tuple(terms), base.shape + x.shape))
+        shape = base.shape + x.shape
+        jacobians.append(Jacobian(base.output, (*base.wrt, x), tuple(terms), shape, base.tied))
     return jacobians
 
 

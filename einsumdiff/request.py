@@ -38,6 +38,7 @@ class Request:
     output: str | None
     steps: tuple[Step, ...]
     single: bool
+    batch: tuple[str, ...] = ()
     chosen: tuple[str, ...] | None = None
 
     def further(
@@ -59,6 +60,7 @@ def request(
     shapes: Mapping[str, object] | None,
     output: object,
     mode: object,
+    batch: object = None,
 ) -> Request:
     """The arguments of `derive`, checked."""
     if callable(program):
@@ -72,7 +74,8 @@ def request(
     if output is not None and not isinstance(output, str):
         raise ValueFault(f"output= is a name, not {output!r}")
     steps = (Step(wrt_names(wrt), _order(order), _mode(mode)),)
-    return Request(program, _plain_shapes(shapes), output, steps, isinstance(wrt, str))
+    names = () if batch is None else _size_names(batch)
+    return Request(program, _plain_shapes(shapes), output, steps, isinstance(wrt, str), names)
 
 
 def _einsum(signature: str, wrt: object) -> tuple[str, object]:
@@ -120,6 +123,14 @@ def wrt_names(wrt: object) -> tuple[str, ...]:
             raise ValueFault(f"{name} is twice in wrt", None, "name it once; order=2 differentiates twice")
         found.append(name)
     return tuple(found)
+
+
+def _size_names(batch: object) -> tuple[str, ...]:
+    """The size names in `batch=`: one, several in a text, or a sequence."""
+    names = batch.replace(",", " ").split() if isinstance(batch, str) else batch
+    if isinstance(names, Sequence) and names and all(isinstance(n, str) and n.isidentifier() for n in names):
+        return tuple(names)
+    raise ValueFault(f"batch= names sizes, and {batch!r} does not", None, 'write batch="b"')
 
 
 def _order(order: object) -> int:

@@ -37,6 +37,7 @@ LAYERS = """
     views  views.letters  views.ranges  views.text
     views.writer
     views.index
+    batch
     check  function  vectors
     derivative
     reading  short

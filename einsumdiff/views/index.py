@@ -122,11 +122,10 @@ class _Page:
 
 
 def _left(jacobian: Jacobian, places: Sequence[Form]) -> str:
-    at, order = len(jacobian.output.shape), len(jacobian.wrt)
-    left = f"d{order if order > 1 else ''}{jacobian.output.name}{brackets(places[:at])}"
-    for array in jacobian.wrt:
-        left += f"/d{array.name}{brackets(places[at : at + len(array.shape)])}"
-        at += len(array.shape)
+    order, (own, *axes) = len(jacobian.wrt), jacobian.axes
+    left = f"d{order if order > 1 else ''}{jacobian.output.name}{brackets([places[k] for k in own])}"
+    for array, positions in zip(jacobian.wrt, axes, strict=True):
+        left += f"/d{array.name}{brackets([places[k] for k in positions])}"
     return left
 
 
