@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from einsumdiff.contracted import Contractible, in_batch
 from einsumdiff.differentiate import Jacobian, differentiate, further
 from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported, ValueFault, nearest
 from einsumdiff.extension import Rules, in_force, rules_of
-from einsumdiff.function import Compiled, Reader
+from einsumdiff.function import Reader
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.language import tree
 from einsumdiff.language.table import setting
@@ -32,7 +33,7 @@ def derive(
     order: int = 1,
     shapes: Mapping[str, object] | None = None,
     output: str | int | None = None,
-    batch: str | None = None,
+    batch: str | Sequence[str] | None = None,
     notation: str = "numpy",
     mode: str = "auto",
     ties: str = "split",
@@ -50,6 +51,8 @@ def derive(
     shapes : sizes for names: `{"W": ("m", "n"), "b": "n", "X": array}`.
     output : the name whose derivative it is, if that is not the last statement; for a function that returns
         several values, which one: a key of its dictionary or a place in its tuple.
+    batch : sizes, by name, that are independent in every element of the output: checked, and the wrt's
+        axes of that size are left out of the result.
     mode : `auto`, `forward` or `reverse`.
     notation : `numpy`, or `matrix` for the spelling of MATLAB, Julia and matrixcalculus.org.
     ties : where the largest (or least) is there twice, max, min, maximum, minimum, fmax, fmin and clip
@@ -81,23 +84,19 @@ def derive(
     >>> {name: slope.tolist() for name, slope in d({"W": [[0.0, 0.0]], "b": [1.0]}, [2.0, 3.0]).items()}
     {'W': [[2.0, 3.0]], 'b': [1.0]}
     """
-    if batch is not None:
-        raise Unsupported(
-            "batch= is not there yet", None, "derive without it and take the diagonal of the result"
-        )
     if isinstance(program, Derivatives):
         names = ", ".join(repr(key) for key in program)
         raise Unsupported("this is several derivatives", None, f"go on from one of them: {names}")
     if isinstance(program, Derivative):
-        if (shapes, output, notation, ties, rules) != (None, None, "numpy", "split", None):
-            names = "shapes=, output=, notation=, ties= and rules="
+        if (shapes, output, batch, notation, ties, rules) != (None, None, None, "numpy", "split", None):
+            names = "shapes=, output=, batch=, notation=, ties= and rules="
             raise ValueFault(f"{names} belong to the program, not to a derivative of it")
         packing = program.asked.packing if program.asked is not None else None
         if packing is not None:
             wrt = packing.plain(wrt)
         return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
     with in_force(rules):
-        return _derive_text_or_function(program, wrt, order, shapes, output, notation, mode, ties)
+        return _derive_text_or_function(program, wrt, order, shapes, output, batch, notation, mode, ties)
 
 
 def _derive_text_or_function(
@@ -106,6 +105,7 @@ def _derive_text_or_function(
     order: int,
     shapes: Mapping[str, object] | None,
     output: str | int | None,
+    batch: str | Sequence[str] | None,
     notation: str,
     mode: str,
     ties: str,
@@ -113,8 +113,8 @@ def _derive_text_or_function(
     if callable(program):
         if notation != "numpy":
             raise ValueFault("a Python function is written with NumPy", None, "leave notation= out")
-        return _derive_function(program, wrt, order, shapes, output, mode, ties)
-    asked = request(program, wrt, order, shapes, output, mode, notation, ties)
+        return _derive_function(program, wrt, order, shapes, output, batch, mode, ties)
+    asked = request(program, wrt, order, shapes, output, mode, notation, ties, batch)
     return _derive(replace(asked, rules=rules_of(setting())))
 
 
@@ -124,6 +124,7 @@ def _derive_function(
     order: int,
     shapes: Mapping[str, object] | None,
     output: str | int | None,
+    batch: str | Sequence[str] | None,
     mode: str,
     ties: str,
 ) -> Any:
@@ -131,7 +132,7 @@ def _derive_function(
     from einsumdiff.tracing.trace import trace
 
     traced = trace(function, wrt, shapes, output)
-    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode, ties=ties)
+    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode, ties=ties, batch=batch)
     try:
         return _derive(replace(asked, packing=traced.packing, rules=rules_of(setting())))
     except EinsumDiffError as error:
@@ -166,6 +167,7 @@ def _derive(asked: Request) -> Any:
                 jacobians = differentiate(program, wrt, step.mode)
             else:
                 jacobians = [new for jac in jacobians for new in further(program, jac, wrt, step.mode)]
+            jacobians = [in_batch(program, jac, asked.batch) for jac in jacobians]
     if asked.single:
         return Derivative(program, jacobians[0], asked)
     found = {}
@@ -208,7 +210,7 @@ def _array(program: Program, name: str) -> Array:
     return array
 
 
-class Derivative(Compiled):
+class Derivative(Contractible):
     """The derivative of a program's output in one of its names.
 
     Its axes are those of the output, then those of the wrt (of each, for higher orders). It can be
@@ -221,6 +223,7 @@ class Derivative(Compiled):
         self, program: Program, jacobian: Jacobian, asked: Request | None, reader: Reader | None = None
     ) -> None:
         super().__init__(program, asked, reader)
+        self._start()
         self._jacobian = jacobian
         self._shown: str | None = None
 
@@ -311,6 +314,8 @@ class Derivative(Compiled):
         jacobians = [self._jacobian]
         for _ in range(order):
             jacobians = [new for jac in jacobians for new in further(program, jac, wrt, mode)]
+            if asked is not None and asked.batch:
+                jacobians = [in_batch(program, jac, asked.batch) for jac in jacobians]
         if single:
             return Derivative(program, jacobians[0], asked, self._reader)
         found = {}
@@ -345,7 +350,8 @@ class Derivative(Compiled):
 
     @property
     def _signature(self) -> tuple[object, ...]:
-        return self.wrt, len(self.shape), frozenset(self.inputs)
+        tied = tuple(sorted(self._jacobian.tied.items()))
+        return self.wrt, len(self.shape), frozenset(self.inputs), tied
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         if self.asked is not None:
@@ -361,7 +367,7 @@ def _again(asked: Request) -> Any:
     return found if asked.chosen is None else found[asked.chosen]
 
 
-class Derivatives(Compiled, Mapping[Any, Derivative]):
+class Derivatives(Contractible, Mapping[Any, Derivative]):
     """Derivatives of one output in several names, whose one function shares all work.
 
     A mapping by name; by tuples of names for higher orders: `d["W", "b"]`.
@@ -374,6 +380,7 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
     """
 
     __slots__ = ("_found", "_shown")
+    several = True
 
     def __init__(
         self,
@@ -383,6 +390,7 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
         reader: Reader | None = None,
     ) -> None:
         super().__init__(program, asked, reader)
+        self._start()
         self._found: dict[str | tuple[str, ...], Derivative] = {
             names[0] if len(names) == 1 else names: one for names, one in found.items()
         }
