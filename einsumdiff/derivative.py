@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from einsumdiff.blocks import block_matrix, one_matrix
 from einsumdiff.contracted import Contractible, in_batch
-from einsumdiff.differentiate import Jacobian, differentiate, further
+from einsumdiff.differentiate import Jacobian
 from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported, ValueFault, nearest
 from einsumdiff.extension import Rules, in_force, rules_of
 from einsumdiff.function import Reader
+from einsumdiff.hessians import repeated, symmetric
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.language import tree
 from einsumdiff.language.table import setting
@@ -159,15 +162,12 @@ def _derive(asked: Request) -> Any:
     program = _with_declared(program, statements, names)
     if asked.packing is not None:
         program = _in_order(program, asked.packing)
-    jacobians: list[Jacobian] = []
+    jacobians: Sequence[Jacobian] = ()
     for k, step in enumerate(asked.steps):
         wrt = [_array(program, name) for name in step.wrt]
-        for repeat in range(step.order):
-            if k == repeat == 0:
-                jacobians = differentiate(program, wrt, step.mode)
-            else:
-                jacobians = [new for jac in jacobians for new in further(program, jac, wrt, step.mode)]
-            jacobians = [in_batch(program, jac, asked.batch) for jac in jacobians]
+        tie = partial(in_batch, program, names=asked.batch)
+        starts = jacobians if k else [None]
+        jacobians = [new for one in starts for new in repeated(program, one, wrt, step.order, step.mode, tie)]
     if asked.single:
         return Derivative(program, jacobians[0], asked)
     found = {}
@@ -257,6 +257,15 @@ class Derivative(Contractible):
         return tuple(size if isinstance(size, int) else str(size) for size in self._jacobian.shape)
 
     @property
+    def symmetric(self) -> bool:
+        """Whether it is known to be symmetric: exchanging two of its wrt changes nothing.
+
+        >>> derive("x @ A @ x", wrt="x", order=2).symmetric, derive("A @ x", wrt="x").symmetric
+        (True, False)
+        """
+        return symmetric([self._jacobian])
+
+    @property
     def structure(self) -> Structure:
         """Where the numbers are: zero, dense, diagonal or block-diagonal, for each term and joined.
 
@@ -278,6 +287,14 @@ class Derivative(Contractible):
 
         result: np.ndarray[Any, Any] = np.asarray(self._call(False, args, kwargs))
         return result
+
+    def as_matrix(self, /, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
+        """The derivative as a matrix, in C order: the axes of the last wrt are its columns, all others rows.
+
+        >>> derive("Z = X @ Y", wrt="X").as_matrix(X=[[1.0, 2.0]], Y=[[3.0], [4.0]]).tolist()
+        [[3.0, 4.0]]
+        """
+        return one_matrix(self._jacobian, self(*args, **kwargs))
 
     def check(self, /, **arrays: object) -> float:
         """The largest error against central differences, relative to the largest entry.
@@ -311,11 +328,9 @@ class Derivative(Contractible):
             return _derive(asked)
         program = replace(self._program, builder=self._program.builder.copy())
         wrt = [_array(program, name) for name in names]
-        jacobians = [self._jacobian]
-        for _ in range(order):
-            jacobians = [new for jac in jacobians for new in further(program, jac, wrt, mode)]
-            if asked is not None and asked.batch:
-                jacobians = [in_batch(program, jac, asked.batch) for jac in jacobians]
+        jacobians = repeated(
+            program, self._jacobian, wrt, order, mode, partial(in_batch, program, names=self._batch)
+        )
         if single:
             return Derivative(program, jacobians[0], asked, self._reader)
         found = {}
@@ -433,6 +448,35 @@ class Derivatives(Contractible, Mapping[Any, Derivative]):
 
         results: dict[Any, Any] = self._call(False, args, kwargs)
         return self._packed({key: np.asarray(one) for key, one in results.items()}, args, kwargs)
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the block in `"V", "U"` is known to be the one in `"U", "V"` transposed."""
+        return symmetric(self._jacobians)
+
+    @property
+    def zeros(self) -> tuple[Any, ...]:
+        """The keys of the derivatives that vanish whatever the arrays are.
+
+        >>> derive("L = sum(u**2) + sum(v**3)", wrt=["u", "v"], order=2).zeros
+        (('u', 'v'), ('v', 'u'))
+        """
+        return tuple(key for key, one in self._found.items() if not one._jacobian.terms)
+
+    def as_matrix(self, /, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
+        """All blocks as one matrix, each wrt flattened in C order, in the order of `wrt`.
+
+        First derivatives stand side by side; the Hessian of a scalar has the wrt down and across.
+
+        >>> H = derive("L = (u @ u)*w", wrt=["u", "w"], order=2, shapes={"w": ()})
+        >>> H.as_matrix(u=[1.0, 2.0], w=3.0).tolist()
+        [[6.0, 0.0, 2.0], [0.0, 6.0, 4.0], [2.0, 4.0, 0.0]]
+        """
+        import numpy as np
+
+        found = self._call(False, args, kwargs)
+        jacobians = {key: one._jacobian for key, one in self._found.items()}
+        return block_matrix(jacobians, {key: np.asarray(one) for key, one in found.items()})
 
     def check(self, /, **arrays: object) -> float:
         """The largest of the errors of all, see `Derivative.check`."""

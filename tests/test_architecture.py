@@ -47,7 +47,7 @@ LAYERS = """
     views  views.letters  views.ranges  views.text
     views.writer
     views.index
-    tracing.recording  batch
+    tracing.recording  batch  hessians  blocks
     tracing.trace  check  function  vectors
     contracted
     derivative
