@@ -8,6 +8,7 @@ from itertools import islice, permutations
 from typing import TYPE_CHECKING, Any
 
 from einsumdiff.arguments import Arguments
+from einsumdiff.batch import tie
 from einsumdiff.differentiate import Jacobian, differentiate, further
 from einsumdiff.errors import EinsumDiffError, ShapeFault
 from einsumdiff.language.table import load_table
@@ -157,7 +158,12 @@ def _slope(program: Program, jacobian: Jacobian) -> Slope:
         value_shape = np.shape(function(*[full[name] for name in inputs]))
         if not columns:
             return np.zeros((*value_shape, *point.shape))
-        return np.stack(columns, axis=-1).reshape((*value_shape, *point.shape))
+        whole = np.stack(columns, axis=-1).reshape((*value_shape, *point.shape))
+        number, rank = len(jacobian.wrt) - 1, len(value_shape)
+        for (n, axis), place in sorted(jacobian.tied.items(), reverse=True):
+            if n == number:  # an axis of a batch: only the diagonal is asked for
+                whole = np.moveaxis(np.diagonal(whole, axis1=place, axis2=rank + axis), -1, place)
+        return whole
 
     return slope
 
@@ -172,6 +178,10 @@ def _before(program: Program, jacobian: Jacobian) -> tuple[Callable[..., Any], l
     for array in jacobian.wrt[:-1]:
         found = differentiate(program, [array]) if base is None else further(program, base, [array])
         base = found[0]
+        number = len(base.wrt) - 1
+        for axis, place in sorted(jacobian.tied.items()):
+            if axis[0] == number:
+                base = tie(base, axis, place)
     last, inputs = jacobian.wrt[-1], program.inputs
     if isinstance(last, Definition):
         held = Input(last.name, last.shape)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from einsumdiff.differentiate import Jacobian, differentiate, further
+from einsumdiff.blocks import block_matrix, one_matrix
+from einsumdiff.contracted import Contractible, in_batch
+from einsumdiff.differentiate import Jacobian
 from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported, ValueFault, nearest
 from einsumdiff.extension import Rules, in_force, rules_of
-from einsumdiff.function import Compiled, Reader
+from einsumdiff.function import Reader
+from einsumdiff.hessians import repeated, symmetric
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.language import tree
 from einsumdiff.language.table import setting
@@ -32,7 +36,7 @@ def derive(
     order: int = 1,
     shapes: Mapping[str, object] | None = None,
     output: str | int | None = None,
-    batch: str | None = None,
+    batch: str | Sequence[str] | None = None,
     notation: str = "numpy",
     mode: str = "auto",
     ties: str = "split",
@@ -50,6 +54,8 @@ def derive(
     shapes : sizes for names: `{"W": ("m", "n"), "b": "n", "X": array}`.
     output : the name whose derivative it is, if that is not the last statement; for a function that returns
         several values, which one: a key of its dictionary or a place in its tuple.
+    batch : sizes, by name, that are independent in every element of the output: checked, and the wrt's
+        axes of that size are left out of the result.
     mode : `auto`, `forward` or `reverse`.
     notation : `numpy`, or `matrix` for the spelling of MATLAB, Julia and matrixcalculus.org.
     ties : where the largest (or least) is there twice, max, min, maximum, minimum, fmax, fmin and clip
@@ -81,23 +87,19 @@ def derive(
     >>> {name: slope.tolist() for name, slope in d({"W": [[0.0, 0.0]], "b": [1.0]}, [2.0, 3.0]).items()}
     {'W': [[2.0, 3.0]], 'b': [1.0]}
     """
-    if batch is not None:
-        raise Unsupported(
-            "batch= is not there yet", None, "derive without it and take the diagonal of the result"
-        )
     if isinstance(program, Derivatives):
         names = ", ".join(repr(key) for key in program)
         raise Unsupported("this is several derivatives", None, f"go on from one of them: {names}")
     if isinstance(program, Derivative):
-        if (shapes, output, notation, ties, rules) != (None, None, "numpy", "split", None):
-            names = "shapes=, output=, notation=, ties= and rules="
+        if (shapes, output, batch, notation, ties, rules) != (None, None, None, "numpy", "split", None):
+            names = "shapes=, output=, batch=, notation=, ties= and rules="
             raise ValueFault(f"{names} belong to the program, not to a derivative of it")
         packing = program.asked.packing if program.asked is not None else None
         if packing is not None:
             wrt = packing.plain(wrt)
         return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
     with in_force(rules):
-        return _derive_text_or_function(program, wrt, order, shapes, output, notation, mode, ties)
+        return _derive_text_or_function(program, wrt, order, shapes, output, batch, notation, mode, ties)
 
 
 def _derive_text_or_function(
@@ -106,6 +108,7 @@ def _derive_text_or_function(
     order: int,
     shapes: Mapping[str, object] | None,
     output: str | int | None,
+    batch: str | Sequence[str] | None,
     notation: str,
     mode: str,
     ties: str,
@@ -113,8 +116,8 @@ def _derive_text_or_function(
     if callable(program):
         if notation != "numpy":
             raise ValueFault("a Python function is written with NumPy", None, "leave notation= out")
-        return _derive_function(program, wrt, order, shapes, output, mode, ties)
-    asked = request(program, wrt, order, shapes, output, mode, notation, ties)
+        return _derive_function(program, wrt, order, shapes, output, batch, mode, ties)
+    asked = request(program, wrt, order, shapes, output, mode, notation, ties, batch)
     return _derive(replace(asked, rules=rules_of(setting())))
 
 
@@ -124,6 +127,7 @@ def _derive_function(
     order: int,
     shapes: Mapping[str, object] | None,
     output: str | int | None,
+    batch: str | Sequence[str] | None,
     mode: str,
     ties: str,
 ) -> Any:
@@ -131,7 +135,7 @@ def _derive_function(
     from einsumdiff.tracing.trace import trace
 
     traced = trace(function, wrt, shapes, output)
-    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode, ties=ties)
+    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode, ties=ties, batch=batch)
     try:
         return _derive(replace(asked, packing=traced.packing, rules=rules_of(setting())))
     except EinsumDiffError as error:
@@ -158,14 +162,12 @@ def _derive(asked: Request) -> Any:
     program = _with_declared(program, statements, names)
     if asked.packing is not None:
         program = _in_order(program, asked.packing)
-    jacobians: list[Jacobian] = []
+    jacobians: Sequence[Jacobian] = ()
     for k, step in enumerate(asked.steps):
         wrt = [_array(program, name) for name in step.wrt]
-        for repeat in range(step.order):
-            if k == repeat == 0:
-                jacobians = differentiate(program, wrt, step.mode)
-            else:
-                jacobians = [new for jac in jacobians for new in further(program, jac, wrt, step.mode)]
+        tie = partial(in_batch, program, names=asked.batch)
+        starts = jacobians if k else [None]
+        jacobians = [new for one in starts for new in repeated(program, one, wrt, step.order, step.mode, tie)]
     if asked.single:
         return Derivative(program, jacobians[0], asked)
     found = {}
@@ -208,7 +210,7 @@ def _array(program: Program, name: str) -> Array:
     return array
 
 
-class Derivative(Compiled):
+class Derivative(Contractible):
     """The derivative of a program's output in one of its names.
 
     Its axes are those of the output, then those of the wrt (of each, for higher orders). It can be
@@ -221,6 +223,7 @@ class Derivative(Compiled):
         self, program: Program, jacobian: Jacobian, asked: Request | None, reader: Reader | None = None
     ) -> None:
         super().__init__(program, asked, reader)
+        self._start()
         self._jacobian = jacobian
         self._shown: str | None = None
 
@@ -254,6 +257,15 @@ class Derivative(Compiled):
         return tuple(size if isinstance(size, int) else str(size) for size in self._jacobian.shape)
 
     @property
+    def symmetric(self) -> bool:
+        """Whether it is known to be symmetric: exchanging two of its wrt changes nothing.
+
+        >>> derive("x @ A @ x", wrt="x", order=2).symmetric, derive("A @ x", wrt="x").symmetric
+        (True, False)
+        """
+        return symmetric([self._jacobian])
+
+    @property
     def structure(self) -> Structure:
         """Where the numbers are: zero, dense, diagonal or block-diagonal, for each term and joined.
 
@@ -275,6 +287,14 @@ class Derivative(Compiled):
 
         result: np.ndarray[Any, Any] = np.asarray(self._call(False, args, kwargs))
         return result
+
+    def as_matrix(self, /, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
+        """The derivative as a matrix, in C order: the axes of the last wrt are its columns, all others rows.
+
+        >>> derive("Z = X @ Y", wrt="X").as_matrix(X=[[1.0, 2.0]], Y=[[3.0], [4.0]]).tolist()
+        [[3.0, 4.0]]
+        """
+        return one_matrix(self._jacobian, self(*args, **kwargs))
 
     def check(self, /, **arrays: object) -> float:
         """The largest error against central differences, relative to the largest entry.
@@ -308,9 +328,9 @@ class Derivative(Compiled):
             return _derive(asked)
         program = replace(self._program, builder=self._program.builder.copy())
         wrt = [_array(program, name) for name in names]
-        jacobians = [self._jacobian]
-        for _ in range(order):
-            jacobians = [new for jac in jacobians for new in further(program, jac, wrt, mode)]
+        jacobians = repeated(
+            program, self._jacobian, wrt, order, mode, partial(in_batch, program, names=self._batch)
+        )
         if single:
             return Derivative(program, jacobians[0], asked, self._reader)
         found = {}
@@ -345,7 +365,8 @@ class Derivative(Compiled):
 
     @property
     def _signature(self) -> tuple[object, ...]:
-        return self.wrt, len(self.shape), frozenset(self.inputs)
+        tied = tuple(sorted(self._jacobian.tied.items()))
+        return self.wrt, len(self.shape), frozenset(self.inputs), tied
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         if self.asked is not None:
@@ -361,7 +382,7 @@ def _again(asked: Request) -> Any:
     return found if asked.chosen is None else found[asked.chosen]
 
 
-class Derivatives(Compiled, Mapping[Any, Derivative]):
+class Derivatives(Contractible, Mapping[Any, Derivative]):
     """Derivatives of one output in several names, whose one function shares all work.
 
     A mapping by name; by tuples of names for higher orders: `d["W", "b"]`.
@@ -374,6 +395,7 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
     """
 
     __slots__ = ("_found", "_shown")
+    several = True
 
     def __init__(
         self,
@@ -383,6 +405,7 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
         reader: Reader | None = None,
     ) -> None:
         super().__init__(program, asked, reader)
+        self._start()
         self._found: dict[str | tuple[str, ...], Derivative] = {
             names[0] if len(names) == 1 else names: one for names, one in found.items()
         }
@@ -425,6 +448,35 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
 
         results: dict[Any, Any] = self._call(False, args, kwargs)
         return self._packed({key: np.asarray(one) for key, one in results.items()}, args, kwargs)
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the block in `"V", "U"` is known to be the one in `"U", "V"` transposed."""
+        return symmetric(self._jacobians)
+
+    @property
+    def zeros(self) -> tuple[Any, ...]:
+        """The keys of the derivatives that vanish whatever the arrays are.
+
+        >>> derive("L = sum(u**2) + sum(v**3)", wrt=["u", "v"], order=2).zeros
+        (('u', 'v'), ('v', 'u'))
+        """
+        return tuple(key for key, one in self._found.items() if not one._jacobian.terms)
+
+    def as_matrix(self, /, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
+        """All blocks as one matrix, each wrt flattened in C order, in the order of `wrt`.
+
+        First derivatives stand side by side; the Hessian of a scalar has the wrt down and across.
+
+        >>> H = derive("L = (u @ u)*w", wrt=["u", "w"], order=2, shapes={"w": ()})
+        >>> H.as_matrix(u=[1.0, 2.0], w=3.0).tolist()
+        [[6.0, 0.0, 2.0], [0.0, 6.0, 4.0], [2.0, 4.0, 0.0]]
+        """
+        import numpy as np
+
+        found = self._call(False, args, kwargs)
+        jacobians = {key: one._jacobian for key, one in self._found.items()}
+        return block_matrix(jacobians, {key: np.asarray(one) for key, one in found.items()})
 
     def check(self, /, **arrays: object) -> float:
         """The largest of the errors of all, see `Derivative.check`."""

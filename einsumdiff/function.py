@@ -9,6 +9,7 @@ from typing import Any
 from einsumdiff.arguments import Arguments
 from einsumdiff.differentiate import Jacobian
 from einsumdiff.errors import Unsupported
+from einsumdiff.hessians import computed_once
 from einsumdiff.language.table import setting
 from einsumdiff.needed import arguments
 from einsumdiff.program import Program
@@ -104,7 +105,7 @@ class Compiled:
             )
         name, keys = self._function_name(value), self._keys
         with self._setting:
-            plan = lower(self._program, self._jacobians, value=value, name=name, keys=keys)
+            plan = lower(self._program, computed_once(self._jacobians), value=value, name=name, keys=keys)
             return target.source(plan, formula_text(self._program, self._jacobians))
 
     def _function_name(self, value: bool) -> str:

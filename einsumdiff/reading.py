@@ -23,7 +23,7 @@ from einsumdiff.indicators import Guarded
 from einsumdiff.language import tree
 from einsumdiff.nodes import Array, Definition, Input, Sum
 from einsumdiff.program import Builder, Program
-from einsumdiff.sizes import substitute, symbol
+from einsumdiff.sizes import AnySize, substitute, symbol
 from einsumdiff.views.index import ties_said
 
 
@@ -109,7 +109,15 @@ def _build(
         sizes += declaration.sizes
     span = partial.span
     name = tree.Name(result, span)
-    axes = (*partial.axes, *(item for _, items in partial.wrt for item in items))
+    tied = _tied(partial)
+    own: list[tree.Tree] = [item for _, items in partial.wrt for item in items]
+    at = [(n, k) for n, (_, items) in enumerate(partial.wrt) for k in range(len(items))]
+    axes = (*partial.axes, *(item for item, place in zip(own, at, strict=True) if place not in tied))
+    if len(sizes) == len(partial.axes) + len(own):
+        apart = [
+            size for size, place in zip(sizes[len(partial.axes) :], at, strict=True) if place not in tied
+        ]
+        sizes = [*sizes[: len(partial.axes)], *apart]
     target: tree.Name | tree.Subscript = tree.Subscript(name, axes, span) if axes else name
     if axes and len(sizes) == len(axes):
         kept.insert(0, tree.Declare(name, tuple(sizes), (), span))
@@ -117,6 +125,17 @@ def _build(
     held = [one.name for one, _ in partial.wrt if one.name in defined]
     program = build(tuple(kept), text=text, shapes=None, output=result, wrt=(result, *held))
     return _jacobian(program, partial, declared, defined, {name: letter for letter, name in new.items()})
+
+
+def _tied(partial: tree.Partial) -> dict[tuple[int, int], int]:
+    """The axes of a wrt that have a letter of the output, those of a batch: `dy[b,i]/dx[b,m]`."""
+    letters = [item.name if isinstance(item, tree.Name) else None for item in partial.axes]
+    return {
+        (n, k): letters.index(item.name)
+        for n, (_, items) in enumerate(partial.wrt)
+        for k, item in enumerate(items)
+        if isinstance(item, tree.Name) and item.name in letters
+    }
 
 
 def _jacobian(
@@ -134,15 +153,19 @@ def _jacobian(
     sizes = {new: symbol(name) for new, name in old.items()}
     inputs: dict[str, Array] = {}
     read = {one.name: one.shape for one in program.inputs}
-    at = len(partial.axes)
-    for one, items in partial.wrt:
+    at, tied = len(partial.axes), _tied(partial)
+    for n, (one, items) in enumerate(partial.wrt):
+        shape: list[AnySize] = []
+        for k in range(len(items)):
+            place = tied.get((n, k), at)
+            shape.append(whole.shape[place])
+            at += place == at
         if one.name not in defined:
-            read.setdefault(one.name, whole.shape[at : at + len(items)])
-        at += len(items)
+            read.setdefault(one.name, tuple(shape))
     for name in dict.fromkeys([*declared, *read]):
         if name in read or (name not in defined and name != partial.output.name):
-            shape = read[name] if name in read else tuple(declared_size(s) for s in declared[name].sizes)
-            inputs[name] = Input(name, tuple(substitute(size, sizes) for size in shape))
+            known = read[name] if name in read else tuple(declared_size(s) for s in declared[name].sizes)
+            inputs[name] = Input(name, tuple(substitute(size, sizes) for size in known))
     copier = Guarded({**program.builder.constants, **inputs}, sizes)
     copier.definitions([whole, *program.arrays.values()])
     arrays: dict[str, Array] = {
@@ -165,7 +188,7 @@ def _jacobian(
         builder=Builder(rewrite=program.builder.rewrite, constants=dict(program.builder.constants)),
     )
     wrt = tuple(arrays[name.name] for name, _ in partial.wrt)
-    return program, Jacobian(output, wrt, copied.body.terms, copied.shape)
+    return program, Jacobian(output, wrt, copied.body.terms, copied.shape, tied)
 
 
 def _letters(statements: Iterable[tree.Statement], partial: tree.Partial) -> set[str]:

@@ -46,6 +46,7 @@ class Request:
     output: str | None
     steps: tuple[Step, ...]
     single: bool
+    batch: tuple[str, ...] = ()
     chosen: tuple[str, ...] | None = None
     packing: Packing | None = None
     notation: str = "numpy"
@@ -73,6 +74,7 @@ def request(
     mode: object,
     notation: object = "numpy",
     ties: object = "split",
+    batch: object = None,
 ) -> Request:
     """The arguments of `derive`, checked."""
     if not isinstance(program, str):
@@ -92,7 +94,8 @@ def request(
     steps = (Step(wrt_names(wrt), _order(order), _mode(mode)),)
     single = isinstance(wrt, str)
     given = _plain_shapes(shapes)
-    return Request(program, given, output, steps, single, notation=str(notation), ties=str(ties))
+    sizes = () if batch is None else _size_names(batch)
+    return Request(program, given, output, steps, single, sizes, notation=str(notation), ties=str(ties))
 
 
 def _numbers(wrt: object) -> bool:
@@ -146,6 +149,14 @@ def wrt_names(wrt: object) -> tuple[str, ...]:
             raise ValueFault(f"{name} is twice in wrt", None, "name it once; order=2 differentiates twice")
         found.append(name)
     return tuple(found)
+
+
+def _size_names(batch: object) -> tuple[str, ...]:
+    """The size names in `batch=`: one, several in a text, or a sequence."""
+    names = batch.replace(",", " ").split() if isinstance(batch, str) else batch
+    if isinstance(names, Sequence) and names and all(isinstance(n, str) and n.isidentifier() for n in names):
+        return tuple(names)
+    raise ValueFault(f"batch= names sizes, and {batch!r} does not", None, 'write batch="b"')
 
 
 def _order(order: object) -> int:

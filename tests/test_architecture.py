@@ -47,8 +47,9 @@ LAYERS = """
     views  views.letters  views.ranges  views.text
     views.writer
     views.index
-    tracing.recording
-    tracing.trace  check  function
+    tracing.recording  batch  hessians  blocks
+    tracing.trace  check  function  vectors
+    contracted
     derivative
     reading  short
     cli

@@ -7,7 +7,7 @@ each derivative, then the shapes, with what was assumed of them after a `#`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Collection, Sequence, Set
 
 from einsumdiff.arguments import shape_text
 from einsumdiff.differentiate import Jacobian, term_arrays
@@ -46,13 +46,17 @@ class _Page:
     """The text of some definitions and derivatives: names, letters and lines, chosen once."""
 
     def __init__(
-        self, program: Program, roots: Iterable[Array], jacobians: Sequence[Jacobian], explicit: bool = False
+        self,
+        program: Program,
+        roots: Collection[Array],
+        jacobians: Sequence[Jacobian],
+        explicit: bool = False,
     ) -> None:
         self.program = program
         self.definitions = live(roots)
         products = [t.product for jac in jacobians for t in jac.terms]
         wrt = [array for jac in jacobians for array in jac.wrt]
-        self.inline = in_place(self.definitions, products, () if jacobians else (program.output,))
+        self.inline = in_place(self.definitions, products, () if jacobians else roots)
         self.inline |= _tiny_output(program, self.definitions, wrt, jacobians)
         taken = {array.name for array in (*program.inputs, *self.definitions) if array.name}
         taken |= {jac.output.name for jac in jacobians} | {array.name for array in wrt}
@@ -134,11 +138,10 @@ class _Page:
 
 
 def _left(jacobian: Jacobian, places: Sequence[Form]) -> str:
-    at, order = len(jacobian.output.shape), len(jacobian.wrt)
-    left = f"d{order if order > 1 else ''}{jacobian.output.name}{brackets(places[:at])}"
-    for array in jacobian.wrt:
-        left += f"/d{array.name}{brackets(places[at : at + len(array.shape)])}"
-        at += len(array.shape)
+    order, (own, *axes) = len(jacobian.wrt), jacobian.axes
+    left = f"d{order if order > 1 else ''}{jacobian.output.name}{brackets([places[k] for k in own])}"
+    for array, positions in zip(jacobian.wrt, axes, strict=True):
+        left += f"/d{array.name}{brackets([places[k] for k in positions])}"
     return left
 
 
@@ -192,9 +195,12 @@ def axis_letters(program: Program, jacobian: Jacobian) -> list[str]:
     return [form_text(form) for form in page.places(jacobian, set(page.taken))]
 
 
-def program_text(program: Program, explicit: bool = True) -> str:
-    """The program as understood: the shapes of its inputs, then the definitions, sums written out."""
-    page = _Page(program, [program.output], [], explicit)
+def program_text(program: Program, explicit: bool = True, outputs: Sequence[Definition] | None = None) -> str:
+    """The program as understood: the shapes of its inputs, then the definitions, sums written out.
+
+    `outputs`: other definitions over its inputs than its own output.
+    """
+    page = _Page(program, [program.output] if outputs is None else outputs, [], explicit)
     lines, declared, _ = page.written([])
     shapes = [f"{array.name}: {_declaration(program, array)}" for array in program.inputs]
     shapes += [f"{page.names[array]}: {shape_text(array.shape)}" for array in declared]
