@@ -87,7 +87,7 @@ class Arguments:
     def _checked(
         self, args: Sequence[object], kwargs: Mapping[str, object]
     ) -> tuple[list[np.ndarray[Any, Any]], dict[str, int]]:
-        given = self._bind(args, kwargs)
+        given = self.bind(args, kwargs)
         arrays = {
             one.name: self._convert(one.name, given[one.name]) for one in self.inputs if one.name in given
         }
@@ -112,7 +112,8 @@ class Arguments:
 
     # -- names ----------------------------------------------------------------------------------------
 
-    def _bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:
+    def bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:
+        """The arguments by name, none of which is unknown, given twice, or missing where it is read."""
         order = [one.name for one in self.inputs]
         if len(args) > len(order):
             raise ValueFault(

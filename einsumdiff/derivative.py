@@ -21,12 +21,14 @@ from einsumdiff.meaning import same
 from einsumdiff.nodes import Array, Input
 from einsumdiff.packing import Packing
 from einsumdiff.program import Program
-from einsumdiff.request import Request, request, wrt_names
+from einsumdiff.request import Request, Step, request, wrt_names
 from einsumdiff.sizes import names as size_names
 from einsumdiff.structure import Structure, structure
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from einsumdiff.optimize import Problem
 
 
 def derive(
@@ -210,7 +212,65 @@ def _array(program: Program, name: str) -> Array:
     return array
 
 
-class Derivative(Contractible):
+class _Derived(Contractible):
+    """What one derivative and several have in common, and what goes back to the request for it."""
+
+    __slots__ = ()
+
+    def as_scipy(
+        self, /, *args: object, method: str | None = None, form: str | None = None, **kwargs: object
+    ) -> Problem:
+        """The program and its derivatives for `scipy.optimize`: functions of one vector of unknowns.
+
+        Parameters
+        ----------
+        args, kwargs : arrays for all inputs, as `d(...)` takes them. Those of the wrt are where the search
+            starts; all others stay as they are.
+        method : of `minimize` or `least_squares`; it decides what `arguments` holds, and of which form the
+            matrices are: `trust-ncg` takes products with the Hessian, `trust-exact` a dense one, `trf` a
+            sparse Jacobian.
+        form : "dense", "sparse" or "operator", for the Jacobian or the Hessian, if the method's is not
+            wanted.
+
+        Returns
+        -------
+        Problem
+            with `fun`, `jac`, `fun_and_jac`, `hess`, `hessp`, `x0`, `pack`, `unpack` and `arguments`.
+
+        Examples
+        --------
+        >>> from scipy.optimize import minimize
+        >>> d = derive("L = sum((T - u*v)**2) + sum(u**2)", wrt=["u", "v"])
+        >>> problem = d.as_scipy(T=[1.0, 2.0], u=[1.0, 1.0], v=[1.0, 1.0], method="trust-ncg")
+        >>> found = minimize(**problem.arguments)
+        >>> found.success, sorted(problem.unpack(found.x))
+        (True, ['u', 'v'])
+        """
+        from einsumdiff.optimize import Problem
+
+        if self.asked is None:
+            raise Unsupported(
+                "a derivative that was read from text has no value", None, "derive it from a program"
+            )
+        if self.asked.batch:
+            raise Unsupported("a batch has no one vector", None, "derive without batch=")
+        names = tuple(dict.fromkeys(x.name for one in self._jacobians for x in one.wrt))
+        for name in names:
+            if name not in self.inputs:
+                raise Unsupported(
+                    f"{name} is defined by the program, and nothing to search for", None, "derive in inputs"
+                )
+
+        def derivatives(order: int) -> Derivatives:
+            assert self.asked is not None
+            steps = (Step(names, order, "auto"),)
+            found: Derivatives = _again(replace(self.asked, steps=steps, single=False, chosen=None))
+            return found
+
+        return Problem(derivatives(1), lambda: derivatives(2), names, args, kwargs, method, form)
+
+
+class Derivative(_Derived):
     """The derivative of a program's output in one of its names.
 
     Its axes are those of the output, then those of the wrt (of each, for higher orders). It can be
@@ -382,7 +442,7 @@ def _again(asked: Request) -> Any:
     return found if asked.chosen is None else found[asked.chosen]
 
 
-class Derivatives(Contractible, Mapping[Any, Derivative]):
+class Derivatives(_Derived, Mapping[Any, Derivative]):
     """Derivatives of one output in several names, whose one function shares all work.
 
     A mapping by name; by tuples of names for higher orders: `d["W", "b"]`.
@@ -472,9 +532,11 @@ class Derivatives(Contractible, Mapping[Any, Derivative]):
         >>> H.as_matrix(u=[1.0, 2.0], w=3.0).tolist()
         [[6.0, 0.0, 2.0], [0.0, 6.0, 4.0], [2.0, 4.0, 0.0]]
         """
+        return self._matrix(self._call(False, args, kwargs))
+
+    def _matrix(self, found: Mapping[Any, Any]) -> np.ndarray[Any, Any]:
         import numpy as np
 
-        found = self._call(False, args, kwargs)
         jacobians = {key: one._jacobian for key, one in self._found.items()}
         return block_matrix(jacobians, {key: np.asarray(one) for key, one in found.items()})
 

@@ -147,6 +147,24 @@ class Compiled:
             args, kwargs = (), packing.flat(args, kwargs, self.inputs)
         return checks.call(function, args, kwargs)
 
+    def _bound(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:
+        """The arguments of a call by the inputs that they are for."""
+        packing = self.asked.packing if self.asked is not None else None
+        if packing is not None:
+            return packing.flat(args, kwargs, self.inputs)
+        return self._loaded(True)[1].bind(args, kwargs)
+
+    def _value_alone(self) -> Function:
+        """A function of all inputs that returns the output."""
+        from einsumdiff.lower import lower
+        from einsumdiff.targets import numpy as target
+
+        name = self._program.output.name or "f"
+        with self._setting:
+            plan = lower(self._program, [], value=True, name=f"value_of_{name}")
+            text = target.source(plan, f"The value of {name}.")
+        return target.load(text, plan.name, self._setting.table.names)
+
     def _packed(self, found: dict[Any, Any], args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         """Results by name, in the shape of the arguments of the function that they belong to."""
         packing = self.asked.packing if self.asked is not None else None

@@ -49,7 +49,7 @@ LAYERS = """
     views.index
     tracing.recording  batch  hessians  blocks
     tracing.trace  check  function  vectors
-    contracted
+    contracted  optimize
     derivative
     reading  short
     cli
