@@ -264,24 +264,27 @@ def _match_sum(letter: str, inner: tree.Tree, products: Products, found: _Match)
 
 
 def _match_scaled(name: str, inner: tree.Tree, products: Products, found: _Match) -> _Match | None:
-    """`c*...`: c is what is known to be positive, a number and sizes, `2/n`; it is not 1."""
+    """`c*...`: c is what is known to be positive, a number and sizes, `2/n`; it is not 1.
+
+    A sum may hold it in every term, `2*exp(x) + 2*exp(y)`, and a definition may hold more of it.
+    """
     scale = Product(1)
-    while len(products) == 1:
-        one = products[0]
-        sizes = tuple(f for f in one.factors if isinstance(f, Extent))
-        if not one.coefficient > 0:
+    inside: Products | None = products
+    while inside:
+        first, products = inside[0], inside
+        if not first.coefficient > 0 or any(p.coefficient != first.coefficient for p in products):
             return None
-        scale = multiply(scale, Product(one.coefficient, sizes))
-        rest = Product(1, tuple(f for f in one.factors if f not in sizes), one.bound)
-        entry = _single((rest,))
-        further = unfold(entry) if entry is not None else None
-        if further is None or len(further) != 1:
-            break
-        products = further
-    if len(products) != 1 or scale == Product(1):
+        sizes = tuple(
+            f for f in first.factors if isinstance(f, Extent) and all(f in p.factors for p in products)
+        )
+        scale = multiply(scale, Product(first.coefficient, sizes))
+        products = tuple(Product(1, tuple(f for f in p.factors if f not in sizes), p.bound) for p in products)
+        entry = _single(products)
+        inside = unfold(entry) if entry is not None else None
+    if scale == Product(1):
         return None
     found.variables[name] = (scale,)
-    return _match(inner, (rest,), found)
+    return _match(inner, products, found)
 
 
 def _terms(pattern: tree.Tree, sign: int) -> Iterator[tuple[tree.Tree, int]]:

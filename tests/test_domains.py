@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numeric import assert_close, numerical_jacobian
 
 from einsumdiff import derive
 
@@ -86,3 +87,24 @@ def test_jax_answers_as_the_page_says(program, arrays, value, slope, warns, jax)
     assert agrees == jax.startswith("the same")
     if "nan" in jax:
         assert np.isnan(theirs).any()
+
+
+SCALARS = {"x": (), "n": ()}
+
+
+@pytest.mark.parametrize("n, slope, curvature", [(0, 0, 0), (1, 1, 0), (2, 0, 2), (3, 0, 0)])
+def test_a_power_of_0_has_the_slopes_of_its_polynomial(n, slope, curvature):
+    for order, expected in enumerate((slope, curvature), 1):
+        d = derive("x**n", wrt="x", order=order, shapes=SCALARS)
+        assert d(x=0.0, n=float(n)) == expected
+        assert not warned(d.compile(), {"x": np.float64(0), "n": np.float64(n)})
+
+
+@pytest.mark.parametrize("n", [0.0, 1.0, 2.0, -1.5])
+def test_an_exponent_that_is_0_or_1_is_like_any_other_in_the_mixed_slope(n):
+    d = derive("x**n", wrt="x", shapes=SCALARS)
+    given = {"x": np.float64(1.7), "n": np.float64(n)}
+    exact = 1.7 ** (n - 1) * (1 + n * np.log(1.7))
+    assert_close(numerical_jacobian(d, given, "n"), exact)
+    assert_close(derive(d, wrt="n")(**given), exact)
+    assert_close(derive(derive("x**n", wrt="n", shapes=SCALARS), wrt="x")(**given), exact)

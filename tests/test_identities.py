@@ -24,11 +24,23 @@ LOGARITHMS = {
     "log(sum(2*exp(X), axis=-1)*3)": lambda X: np.log(np.sum(2 * E(X), axis=-1) * 3),
     "h = exp(X); s = sum(h, axis=1); log(2*s)": lambda X: np.log(2 * np.sum(E(X), axis=1)),
     "log(exp(X) + exp(2*X - Y))": lambda X, Y: np.log(E(X) + E(2 * X - Y)),
+    "log(X.size*sum(exp(X)))": lambda X: np.log(15 * np.sum(E(X))),
+    "log(mean(mean(exp(X), axis=0)))": lambda X: np.log(np.mean(E(X))),
+    "Z[j] = log(sum[i](exp(X[i,j]))/2)": lambda X: np.log(np.sum(E(X), axis=0) / 2),
+    "log(2*exp(X))": lambda X: np.log(2) + X,
+    "log((exp(X) + exp(Y))/2)": lambda X, Y: np.log((E(X) + E(Y)) / 2),
+    "log(exp(X) + exp(Y) + exp(2*X - Y))": lambda X, Y: np.log(E(X) + E(Y) + E(2 * X - Y)),
+    "log(exp(X[0,0]) + sum(exp(X), axis=1))": lambda X: np.log(E(X.flat[0]) + np.sum(E(X), axis=1)),
+    "log(sum(exp(X)) + exp(X))": lambda X: np.log(np.sum(E(X)) + E(X)),
     "h = exp(X); g = exp(Y); log(h + g)": lambda X, Y: np.log(E(X) + E(Y)),
 }
 OTHERS = {
     "log(1 + sum(exp(X), axis=1))": lambda X: np.log(1 + np.sum(E(X), axis=1)),
     "log(sum(exp(X)) + 1)": lambda X: np.log(1 + np.sum(E(X))),
+    "log1p(sum(exp(X), axis=0))": lambda X: np.log1p(np.sum(E(X), axis=0)),
+    "1 - sigmoid(X)": lambda X: 1 / (1 + E(X)),
+    "P = exp(X); sum(P*log2(P))": lambda X: np.sum(E(X) * X) / np.log(2),
+    "P = exp(X); P*log10(P)": lambda X: E(X) * X / np.log(10),
     "log(1 - sigmoid(X))": lambda X: np.log(1 - 1 / (1 + E(-X))),
     "log1p(-sigmoid(X))": lambda X: np.log1p(-1 / (1 + E(-X))),
     "log(cosh(X - Y))": lambda X, Y: np.log(np.cosh(X - Y)),
@@ -40,6 +52,9 @@ OTHERS = {
     # these are none: a factor of either sign, or one that varies along the sum
     "log(Y[0,0]*Y[0,0]*sum(exp(X)))": lambda X, Y: np.log(Y.flat[0] ** 2 * np.sum(E(X))),
     "log(sum(Y**2*exp(X)))": lambda X, Y: np.log(np.sum(Y**2 * E(X))),
+    "log(2*(3*exp(X) + exp(Y)))": lambda X, Y: np.log(6 * E(X) + 2 * E(Y)),
+    "log(2*exp(X) + 3)": lambda X: np.log(2 * E(X) + 3),
+    "log(5*exp(X) - exp(X - 1))": lambda X: np.log(5 * E(X) - E(X - 1)),
     "log(-2*sum(-exp(X)))": lambda X: np.log(-2 * np.sum(-E(X))),
 }
 
