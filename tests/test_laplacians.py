@@ -98,6 +98,20 @@ def test_the_diagonal_of_a_factorisation_is_one_row():
     assert str(d.laplacian).splitlines()[0] == "laplacian_L = 2*m*sum[i,j](V[i,j]**2)"
 
 
+def test_a_product_of_which_the_diagonal_is_read_is_never_formed():
+    d = derive("f = sum(sin(V @ tanh(W @ x)))", "W")
+    source = d.laplacian.source()
+    assert "V**2" in source
+    assert "ii->" not in source
+    arrays = {"V": np.ones((2, 3000)), "W": np.zeros((3000, 5)), "x": np.ones(5)}
+    d.laplacian.compile()
+    tracemalloc.start()
+    d.laplacian(**arrays)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40 * 3000 * 8
+
+
 def test_several_wrt_add_up_in_the_laplacian_and_stay_apart_in_the_diagonal():
     text = "f = sum(sin(V @ tanh(W @ x)))"
     arrays = sample({name: SHAPES[name] for name in "VWx"})
