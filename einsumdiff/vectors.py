@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from einsumdiff.canonical import collect
 from einsumdiff.differentiate import Jacobian, directional, entry_term, weighted, whole
 from einsumdiff.errors import ValueFault
-from einsumdiff.nodes import Array, Definition, Entry, Factor, Input, Sum, Term, product
+from einsumdiff.nodes import Array, Definition, Entry, Factor, Input, Product, Sum, Term, product
 from einsumdiff.program import Builder, Program
 from einsumdiff.sizes import AnySize, names
 from einsumdiff.solve import join
@@ -44,7 +44,23 @@ def along(program: Program, before: Sequence[Jacobian] | None, wrt: Sequence[Arr
     program, vectors = _with_vectors(program, wrt)
     of = [whole(program)] if before is None else before
     found = directional(program, of, {x: vectors[x.name] for x in wrt})
+    if before is None:
+        found = [_opened(terms) for terms in found]
     return Contraction(program, _parts(program, of, found), vectors)
+
+
+def _opened(terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    """The terms of a generated array in place of a copy of it: nothing else reads it."""
+    if len(terms) != 1 or len(terms[0].product.factors) != 1:
+        return terms
+    (only,), one = terms[0].product.factors, terms[0].product
+    if not isinstance(only, Entry) or only.forms != terms[0].axes or one != Product(1, (only,)):
+        return terms
+    array, labels = only.array, [form.label for form in only.forms if form.coefficients]
+    covered = [label.size for label in labels if label is not None] == [s for s in array.shape if s != 1]
+    if not covered or len(set(labels)) < len(labels) or not isinstance(array, Definition) or array.named:
+        return terms
+    return array.body.terms if isinstance(array.body, Sum) else terms
 
 
 def applied(program: Program, jacobians: Sequence[Jacobian]) -> Contraction:
