@@ -162,6 +162,7 @@ def test_the_matrix_of_a_function_of_a_dictionary():
     assert matrix.shape == (8, 8)
     assert_close(matrix, matrix.T, 1e-13)
     assert_close(matrix[:6, :6], h(m, x)["m_W", "m_W"].reshape(6, 6), 1e-13)
+    assert_close(h["m.W", "m.b"](m, x).reshape(6, 2), matrix[:6, 6:], 1e-13)
 
 
 def test_sizes_of_nothing_have_a_matrix():

@@ -109,6 +109,19 @@ def test_of_a_derivative_with_axes_each_product_is_by_its_other_name():
         assert_close(found[name], expected, 1e-12)
 
 
+def test_of_several_that_were_read_they_are_the_same():
+    arrays = sample(NET_SHAPES)
+    vectors = {f"d{name}": VECTORS[f"d{name}"] for name in WRT}
+    first, second = derive(NET, WRT), derive(NET, WRT, order=2)
+    assert_close(read(str(first)).jvp(**arrays, **vectors), first.jvp(**arrays, **vectors), 1e-12)
+    expected = first.hvp(**arrays, **vectors)
+    back = first.vjp(**arrays, dL=2.0)
+    for name in WRT:
+        assert_close(read(str(first)).vjp(**arrays, dL=2.0)[name], back[name], 1e-12)
+        for one in (read(str(first)).hvp, read(str(second)).hvp):
+            assert_close(one(**arrays, **vectors)[name], expected[name], 1e-11)
+
+
 def test_a_wrt_that_is_a_definition_moves_too():
     text = "h = tanh(W @ x); y = sum(h**3)*x"
     d = derive(text, ["h", "x"])
@@ -116,6 +129,15 @@ def test_a_wrt_that_is_a_definition_moves_too():
     v = sample({"dh": (2,), "dx": (3,)}, seed=4)
     whole = d(**arrays)
     assert_close(d.jvp(**arrays, **v), whole["h"] @ v["dh"] + whole["x"] @ v["dx"], 1e-12)
+    weights = sample({"dy": (3,)}, seed=5)["dy"]
+    back = d.vjp(**arrays, dy=weights)
+    for name in ("h", "x"):
+        assert_close(back[name], weights @ whole[name], 1e-12)
+    scalar = "h = tanh(W @ x); y = sum(h**3)*sum(x**2)"
+    h = derive(scalar, ["h", "x"], order=2)
+    found, blocks = derive(scalar, ["h", "x"]).hvp(**arrays, **v), h(**arrays)
+    for name in ("h", "x"):
+        assert_close(found[name], blocks[name, "h"] @ v["dh"] + blocks[name, "x"] @ v["dx"], 1e-12)
 
 
 def test_the_value_comes_along():
@@ -163,9 +185,10 @@ DEEP = "L = sum((A @ tanh(B @ tanh(C @ X)) - Y)**2)"
 DEEP_SHAPES = {"A": (11, 23), "B": (23, 29), "C": (29, 31), "X": (31, 37), "Y": (11, 37)}
 
 
+@pytest.mark.parametrize("mode", ["auto", "forward", "reverse"])
 @pytest.mark.parametrize("wrt", [["A", "B", "C"], "C", ["X"]])
-def test_products_cost_a_few_evaluations(wrt):
-    d = derive(DEEP, wrt)
+def test_products_cost_a_few_evaluations(wrt, mode):
+    d = derive(DEEP, wrt, mode=mode)
     arrays = sample(DEEP_SHAPES)
     ordered = [arrays[name] for name in d.inputs]
     names = [wrt] if isinstance(wrt, str) else wrt
@@ -327,6 +350,8 @@ def test_short_names():
 
 
 def test_what_has_no_product_is_refused():
+    with pytest.raises(EinsumDiffError, match="h is a definition, and the text does not say"):
+        _ = read(str(derive("h = tanh(W @ x); y = sum(h**3)*sum(x)", ["x", "h"]))).hvp
     with pytest.raises(EinsumDiffError, match="hvp is of a scalar"):
         _ = derive("tanh(x)", wrt="x").hvp
     with pytest.raises(EinsumDiffError, match="vjp is of a first derivative"):
