@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from einsumdiff import vectors
@@ -200,6 +199,13 @@ class Contractible(Compiled):
         [2.0, 6.0]
         """
         vectors.scalar(self._program, self._batch, "hvp", lambda: "sum it, or use jvp or vjp")
+        held = [x.name for one in self._jacobians for x in one.wrt if isinstance(x, Definition)]
+        if held and self.asked is None and self._order == 1 and len(self._jacobians) > 1:
+            raise Unsupported(  # the others may read what it is made of
+                f"{held[0]} is a definition, and the text does not say where the other derivatives read it",
+                None,
+                "derive it from a program",
+            )
         return self._once("hvp", self._hvp)
 
     @property
@@ -247,27 +253,36 @@ class Contractible(Compiled):
     def _jvp(self) -> Contraction:
         if self.asked is None:
             return vectors.applied(self._program, self._jacobians)
-        return vectors.along(self._program, self._before(), self._last)
+        if self._order == 1:
+            return vectors.along(self._program, None, self._last)
+        program = self._own_program()
+        sequences = dict.fromkeys(one.wrt[:-1] for one in self._jacobians)
+        before = [self._in_order(program, arrays) for arrays in sequences]
+        return vectors.along(program, before, self._last)
 
     def _hvp(self) -> Contraction:
-        if self._order == 1:
-            return vectors.along(self._program, self._jacobians, self._last)
-        return self._jvp()
+        if self._order > 1:
+            return self._jvp()
+        program, gradients = self._program, self._jacobians
+        if self.asked is not None and (program.output.shape or self.asked.steps[-1].mode == "forward"):
+            program = self._own_program()  # what forward mode builds is as large as the derivative
+            gradients = [
+                in_batch(program, one, self._batch) for one in differentiate(program, self._last, "reverse")
+            ]
+        return vectors.along(program, gradients, self._last)
 
-    def _before(self) -> list[Jacobian] | None:
-        """The derivatives in all wrt but the last, each once; None if there is no other."""
-        if self._order == 1:
-            return None
-        found = []
-        for arrays in dict.fromkeys(one.wrt[:-1] for one in self._jacobians):
-            jacobian: Jacobian | None = None
-            for array in arrays:
-                step = differentiate if jacobian is None else partial(further, jacobian=jacobian)
-                (jacobian,) = step(self._program, wrt=[array])
-                jacobian = in_batch(self._program, jacobian, self._batch)
-            assert jacobian is not None
-            found.append(jacobian)
-        return found
+    def _own_program(self) -> Program:
+        return replace(self._program, builder=self._program.builder.copy())
+
+    def _in_order(self, program: Program, arrays: Sequence[Array]) -> Jacobian:
+        """The derivative in these, one after the other."""
+        first, *others = arrays
+        (jacobian,) = differentiate(program, [first])
+        jacobian = in_batch(program, jacobian, self._batch)
+        for array in others:
+            (jacobian,) = further(program, jacobian, [array])
+            jacobian = in_batch(program, jacobian, self._batch)
+        return jacobian
 
     def _seconds(self, what: str) -> list[Jacobian]:
         """The second derivatives in each wrt and itself."""
@@ -282,7 +297,7 @@ class Contractible(Compiled):
                 None,
                 "derive with order=1 or order=2 in one name",
             )
-        program = replace(self._program, builder=self._program.builder.copy())
+        program = self._own_program()
         found = [further(program, one, [one.wrt[0]])[0] for one in self._jacobians]
         return [in_batch(program, one, self._batch) for one in found]
 

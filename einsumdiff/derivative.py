@@ -486,8 +486,9 @@ class Derivatives(_Derived, Mapping[Any, Derivative]):
     def __getitem__(self, key: str | tuple[str, ...]) -> Derivative:
         if isinstance(key, tuple) and len(key) == 1:
             key = key[0]
-        if self.asked is not None and self.asked.packing is not None and isinstance(key, str):
-            key = self.asked.packing.inputs.get(key, key)
+        if self.asked is not None and self.asked.packing is not None:
+            inputs = self.asked.packing.inputs
+            key = inputs.get(key, key) if isinstance(key, str) else tuple(inputs.get(k, k) for k in key)
         try:
             return self._found[key]
         except KeyError:

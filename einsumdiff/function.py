@@ -105,7 +105,13 @@ class Compiled:
             )
         name, keys = self._function_name(value), self._keys
         with self._setting:
-            plan = lower(self._program, computed_once(self._jacobians), value=value, name=name, keys=keys)
+            plan = lower(
+                self._program,
+                computed_once(self._jacobians, self._program.builder.copy()),
+                value=value,
+                name=name,
+                keys=keys,
+            )
             return target.source(plan, formula_text(self._program, self._jacobians))
 
     def _function_name(self, value: bool) -> str:

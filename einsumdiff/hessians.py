@@ -13,22 +13,19 @@ from dataclasses import dataclass
 from itertools import permutations
 from itertools import product as tuples
 
-from einsumdiff.canonical import colours, term_key
+from einsumdiff.canonical import term_key
 from einsumdiff.differentiate import Jacobian, differentiate, further
 from einsumdiff.nodes import (
     Array,
-    Definition,
-    Entry,
     Guard,
     Input,
     Mask,
     Product,
-    Sum,
     Term,
-    bare,
 )
-from einsumdiff.program import Program
+from einsumdiff.program import Builder, Program
 from einsumdiff.sizes import AnySize
+from einsumdiff.terms import contracted
 
 Each = Callable[[Jacobian], Jacobian]
 
@@ -91,12 +88,6 @@ def _turned(term: Term, places: Sequence[int]) -> Term:
     return Term(tuple(term.axes[k] for k in places), term.product)
 
 
-# ------------------------------------------------------------------------------------------- computing once
-
-MOST_ORDERS = 3
-"""Up to this order transposes are looked for."""
-
-
 def symmetric(jacobians: Sequence[Jacobian]) -> bool:
     """Whether the order of the wrt makes no difference, and is of two or more."""
     arrays = {array for one in jacobians for array in one.wrt}
@@ -108,6 +99,12 @@ def symmetric(jacobians: Sequence[Jacobian]) -> bool:
     )
 
 
+# ------------------------------------------------------------------------------------------- computing once
+
+MOST_ORDERS = 3
+"""Up to this order transposes are looked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What is written out: terms that may share definitions."""
@@ -116,10 +113,10 @@ class Result:
     shape: tuple[AnySize, ...]
 
 
-def computed_once(jacobians: Sequence[Jacobian]) -> list[Result]:
-    """The same arrays, where terms that are each other's transpose read one definition of their core.
+def computed_once(jacobians: Sequence[Jacobian], builder: Builder) -> list[Result]:
+    """The same arrays, where terms that are each other's transpose read one definition of what they sum.
 
-    It is worth it where the core contracts something; to write an outer product is as fast as to copy it.
+    What is left of them is written twice: to write an outer product is as fast as to copy it.
     """
     terms = [list(one.terms) for one in jacobians]
     first: dict[object, tuple[int, int, list[int]]] = {}
@@ -133,7 +130,7 @@ def computed_once(jacobians: Sequence[Jacobian]) -> list[Result]:
             if found is not None:
                 b, m, places = found
                 if terms[b][m] is jacobians[b].terms[m]:
-                    terms[b][m] = _with_core_defined(terms[b][m])
+                    terms[b][m] = Term(terms[b][m].axes, contracted(terms[b][m].product, builder))
                 terms[a][n] = _turned(terms[b][m], places).fresh()
                 continue
             for order in permutations(range(len(one.wrt))):
@@ -151,12 +148,3 @@ def _contracts(core: Product) -> bool:
     """Does it sum something, of more than one factor, that no condition keeps within bounds?"""
     summed = bool(core.bound) and len(core.factors) > 1
     return summed and not any(isinstance(f, Guard | Mask) for f in core.factors)
-
-
-def _with_core_defined(term: Term) -> Term:
-    own = set(term.product.free)
-    axes = tuple(bare(label) for label in colours(term.axes, Product(1)) if label in own)
-    shape = tuple(label.size for form in axes for label in form.labels)
-    core = Product(1, term.product.factors, term.product.bound)
-    array = Definition("", shape, Sum((Term(axes, core).fresh(),)))
-    return Term(term.axes, Product(term.product.coefficient, (Entry(array, axes),)))

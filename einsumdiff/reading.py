@@ -8,7 +8,7 @@ of terms.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from einsumdiff.function import Reader
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.indicators import Guarded
 from einsumdiff.language import tree
+from einsumdiff.meaning import Copier
 from einsumdiff.nodes import Array, Definition, Input, Sum
 from einsumdiff.program import Builder, Program
 from einsumdiff.sizes import AnySize, substitute, symbol
@@ -61,8 +62,7 @@ def _read(text: str, reader: Reader) -> Any:
     if not formula.partials:
         raise SyntaxFault("there is no derivative here", None, "write  dy[i]/dx[m] = ...")
     found = {}
-    for one in formula.partials:
-        program, jacobian = _build(text, formula.statements, one)
+    for program, jacobian in _together([_build(text, formula.statements, one) for one in formula.partials]):
         program = replace(program, notes=notes)
         program.builder.ties = ties
         found[tuple(array.name for array in jacobian.wrt)] = Derivative(program, jacobian, None, reader)
@@ -70,6 +70,37 @@ def _read(text: str, reader: Reader) -> Any:
         return next(iter(found.values()))
     program = next(iter(found.values()))._program
     return Derivatives(program, found, None, reader)
+
+
+def _together(built: Sequence[tuple[Program, Jacobian]]) -> Sequence[tuple[Program, Jacobian]]:
+    """Derivatives that were read one by one, over the same inputs and definitions.
+
+    Where the text does not say all shapes, sizes of one may not be those of another: they stay apart.
+    """
+    first, _ = built[0]
+    shapes = {one.name: one.shape for one in first.inputs}
+    if len(built) == 1 or any(
+        {one.name: one.shape for one in program.inputs} != shapes for program, _ in built
+    ):
+        return built
+    arrays: dict[str, Array] = dict(first.arrays)
+    inputs: dict[str, Array] = {one.name: one for one in first.inputs}
+    held: dict[str, Array] = {}  # a wrt that is a definition is one of its own only where it is the wrt
+    read = []
+    for program, jacobian in built:
+        replaced: dict[Array, Array] = {program.output: first.output}
+        if any(isinstance(array, Definition) for array in jacobian.wrt):  # so is all that reads it
+            replaced |= {array: held[array.name] for array in jacobian.wrt if array.name in held}
+        else:
+            replaced |= {old: arrays[name] for name, old in program.arrays.items() if name in arrays}
+        copier = Copier({**first.builder.constants, **program.builder.constants, **inputs}, None, replaced)
+        wrt = tuple(copier.array(array).array for array in jacobian.wrt)
+        own = {array.name: array for array in wrt if isinstance(array, Definition)}
+        held |= own
+        terms = tuple(copier.term(term) for term in jacobian.terms)
+        joined = replace(jacobian, output=first.output, wrt=wrt, terms=terms)
+        read.append((replace(first, arrays={**arrays, **own}), joined))
+    return read
 
 
 def _build(

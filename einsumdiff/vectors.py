@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from einsumdiff.canonical import collect
 from einsumdiff.differentiate import Jacobian, directional, entry_term, weighted, whole
 from einsumdiff.errors import ValueFault
-from einsumdiff.nodes import Array, Input, Term
-from einsumdiff.program import Program
+from einsumdiff.nodes import Array, Definition, Entry, Factor, Input, Product, Sum, Term, product
+from einsumdiff.program import Builder, Program
 from einsumdiff.sizes import AnySize, names
 from einsumdiff.solve import join
 from einsumdiff.terms import simplified
@@ -44,7 +44,23 @@ def along(program: Program, before: Sequence[Jacobian] | None, wrt: Sequence[Arr
     program, vectors = _with_vectors(program, wrt)
     of = [whole(program)] if before is None else before
     found = directional(program, of, {x: vectors[x.name] for x in wrt})
+    if before is None:
+        found = [_opened(terms) for terms in found]
     return Contraction(program, _parts(program, of, found), vectors)
+
+
+def _opened(terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    """The terms of a generated array in place of a copy of it: nothing else reads it."""
+    if len(terms) != 1 or len(terms[0].product.factors) != 1:
+        return terms
+    (only,), one = terms[0].product.factors, terms[0].product
+    if not isinstance(only, Entry) or only.forms != terms[0].axes or one != Product(1, (only,)):
+        return terms
+    array, labels = only.array, [form.label for form in only.forms if form.coefficients]
+    covered = [label.size for label in labels if label is not None] == [s for s in array.shape if s != 1]
+    if not covered or len(set(labels)) < len(labels) or not isinstance(array, Definition) or array.named:
+        return terms
+    return array.body.terms if isinstance(array.body, Sum) else terms
 
 
 def applied(program: Program, jacobians: Sequence[Jacobian]) -> Contraction:
@@ -86,7 +102,7 @@ def diagonals(program: Program, seconds: Sequence[Jacobian]) -> Contraction:
     parts = []
     for one in seconds:
         x, kept = one.wrt[-1], _kept(one)
-        terms = (t for term in one.terms for t in _tied(term, one, kept))
+        terms = (_narrowed(t, program.builder) for term in one.terms for t in _tied(term, one, kept))
         shape = tuple(one.shape[k] for k in kept)
         name = _free(f"diagonal_{one.output.name}_{x.name}", program)
         parts.append(Part(x.name, name, _simplified(program, terms), shape))
@@ -98,10 +114,47 @@ def laplacian(program: Program, seconds: Sequence[Jacobian]) -> Contraction:
     program = replace(program, builder=program.builder.copy())
     output = program.output
     kept = range(len(output.shape))
-    terms = (t for one in seconds for term in one.terms for t in _tied(term, one, kept))
+    tied = (t for one in seconds for term in one.terms for t in _tied(term, one, kept))
+    terms = (_narrowed(t, program.builder) for t in tied)
     name = _free(f"laplacian_{output.name}", program)
     part = Part(None, name, _simplified(program, terms), seconds[0].shape[: len(kept)])
     return Contraction(program, (part,), {})
+
+
+def _narrowed(term: Term, builder: Builder) -> Term:
+    """An entry that takes a diagonal of a generated array reads an array of that diagonal instead.
+
+    A[i,i],  A[i,j] = B[i,k]*C[k,j]   ->   a[i],  a[i] = B[i,k]*C[k,i]
+    """
+    factors = [_diagonal(f, builder) for f in term.product.factors]
+    if all(new is old for new, old in zip(factors, term.product.factors, strict=True)):
+        return term
+    one = term.product
+    return Term(term.axes, product(one.coefficient, factors, one.bound))
+
+
+def _diagonal(factor: Factor, builder: Builder) -> Factor:
+    if not isinstance(factor, Entry):
+        return factor
+    array, forms, power = factor
+    if not isinstance(array, Definition) or array.named or not isinstance(array.body, Sum):
+        return factor
+    first = [forms.index(form) if form.coefficients else k for k, form in enumerate(forms)]
+    kept = [k for k, at in enumerate(first) if at == k]
+    apart = [(k, at) for k, at in enumerate(first) if at != k]
+    fits = all(array.shape[k] == array.shape[at] for k, at in apart)
+    if not apart or not fits:
+        return factor
+    terms = []
+    for t in array.body.terms:
+        t = t.fresh()
+        equalities = [t.axes[k] - t.axes[at] for k, at in apart]
+        axes = tuple(t.axes[k] for k in kept)
+        core = t.product
+        terms += join(axes, core.coefficient, core.factors, equalities, (*t.labels, *core.bound))
+    body = Sum(tuple(collect(_narrowed(t, builder) for t in terms)))
+    narrow = builder.define_body(body, tuple(array.shape[k] for k in kept))
+    return Entry(narrow, tuple(forms[k] for k in kept), power)
 
 
 def _kept(one: Jacobian) -> list[int]:
