@@ -16,6 +16,8 @@ from einsumdiff.sizes import assumed
 
 T = TypeVar("T")
 MOST_EXACT = 6
+ONCE = 0.5
+"""The weight of a step that is taken once for many calls. Not less: `A @ (B @ v)` must not multiply A with B."""
 
 Path = int | tuple["Path", "Path"]
 
@@ -28,15 +30,23 @@ def volume(labels: Iterable[Label]) -> float:
     return total
 
 
-def order(factors: Sequence[frozenset[Label]], kept: frozenset[Label]) -> Path:
-    """A tree of pairs over the positions of the factors, of least cost."""
+def order(
+    factors: Sequence[frozenset[Label]], kept: frozenset[Label], moving: Sequence[bool] | None = None
+) -> Path:
+    """A tree of pairs over the positions of the factors, of least cost.
+
+    `moving` tells the factors that change from call to call: what is made of the others alone is made once,
+    and counts at most as much as one call.
+    """
     assert factors
     if len(factors) == 1:
         return 0
+    if moving is not None and len(factors) <= MOST_EXACT:
+        return _exact(factors, kept, sum(1 << k for k, one in enumerate(moving) if one))
     return _exact(factors, kept) if len(factors) <= MOST_EXACT else _greedy(factors, kept)
 
 
-def _exact(factors: Sequence[frozenset[Label]], kept: frozenset[Label]) -> Path:
+def _exact(factors: Sequence[frozenset[Label]], kept: frozenset[Label], moving: int = -1) -> Path:
     count = len(factors)
     everything = (1 << count) - 1
     union: list[frozenset[Label]] = [frozenset()] * (everything + 1)
@@ -55,7 +65,8 @@ def _exact(factors: Sequence[frozenset[Label]], kept: frozenset[Label]) -> Path:
             other = subset ^ part
             if part & low:  # each split once
                 left, right = union[part] & outside[part], union[other] & outside[other]
-                cost = best[part][0] + best[other][0] + volume(left | right)
+                step = volume(left | right) * (1.0 if subset & moving else ONCE)
+                cost = best[part][0] + best[other][0] + step
                 if found is None or cost < found[0]:
                     found = cost, (best[part][1], best[other][1])
             part = (part - 1) & subset
