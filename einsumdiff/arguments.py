@@ -275,7 +275,9 @@ def _buffers_fit(
     if None in shapes:
         given = {None: given}
     if not isinstance(given, Mapping) or set(given) != set(shapes):
-        raise ValueFault("out is not a dictionary of buffers", None, f"its keys are {_listed(list(map(repr, shapes)))}")
+        raise ValueFault(
+            "out is not a dictionary of buffers", None, f"its keys are {_listed(list(map(repr, shapes)))}"
+        )
     kind = np.result_type(np.float32, *(a.dtype for a in arrays if a.dtype.kind == "f"))
     for key, sizes in shapes.items():
         buffer, name = given[key], "out" if key is None else f"out[{key!r}]"

@@ -77,7 +77,7 @@ class Compiled:
         out: bool = False,
         as_matrix: bool = False,
     ) -> str:
-        """A self-contained function as text: it imports nothing but its target, and SciPy if the form needs it.
+        """A self-contained function as text: it imports nothing but its target, and SciPy for its forms.
 
         The options are those of `compile`.
 
@@ -142,7 +142,9 @@ class Compiled:
             )
         jacobians = self._jacobians
         if options.form == "sparse" and not options.as_matrix and any(not jac.shape for jac in jacobians):
-            raise Unsupported("a sparse array has axes, and this is a number", None, "ask with as_matrix=True")
+            raise Unsupported(
+                "a sparse array has axes, and this is a number", None, "ask with as_matrix=True"
+            )
         name, keys = self._function_name(options.value), self._keys
         splits = [len(jac.shape) - len(jac.wrt[-1].shape) for jac in jacobians]
         with self._setting:
@@ -189,22 +191,19 @@ class Compiled:
             args, kwargs = (), packing.flat(args, kwargs, self.inputs)
         if out is None:
             return checks.call(function, args, kwargs)
-        shapes = {
-            key: jac.shape
-            for key, jac in zip(self._keys or (None,), self._jacobians, strict=True)
-        }
+        shapes = {key: jac.shape for key, jac in zip(self._keys or (None,), self._jacobians, strict=True)}
         return checks.call(function, args, kwargs, (out.pop("out"), shapes), **out)
 
-    def _buffers(
-        self, kwargs: Mapping[str, object]
-    ) -> tuple[dict[str, object] | None, Mapping[str, object]]:
+    def _buffers(self, kwargs: Mapping[str, object]) -> tuple[dict[str, object] | None, Mapping[str, object]]:
         """`out=` and `out_is_zero=`, where no input has that name, and the other arguments."""
         packing = self.asked.packing if self.asked is not None else None
         taken = self.inputs if packing is None else tuple(name for name, _ in packing.parameters)
         own = {k: v for k, v in kwargs.items() if k in ("out", "out_is_zero") and k not in taken}
         if own.get("out") is None:
             if own.get("out_is_zero"):
-                raise ValueFault("out_is_zero= is about the buffer out=, and there is none", None, "pass out=")
+                raise ValueFault(
+                    "out_is_zero= is about the buffer out=, and there is none", None, "pass out="
+                )
             return None, {k: v for k, v in kwargs.items() if k not in own}
         return own, {k: v for k, v in kwargs.items() if k not in own}
 

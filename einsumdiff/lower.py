@@ -14,7 +14,7 @@ from typing import Protocol
 from einsumdiff import plan
 from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.forms.options import Options
-from einsumdiff.forms.storing import hoisted, kept, times
+from einsumdiff.forms.storing import Known, hoisted, kept, times
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Array,
@@ -127,6 +127,7 @@ class _Lowering:
         self.taken |= {"Core", "Compressed", "sparse", "LinearOperator", "out", "out_is_zero"}
         self.taken |= set(load_table().names)
         self.taken |= {size for i in program.inputs for s in i.shape for size in names(s)}
+        self.known = Known()
         self.weights: dict[Expr, int] = {}
         self.small: dict[str, int] = {}
         self.last: dict[str, int] = {}  # the number of the last generated name for each hint
@@ -419,7 +420,7 @@ class _Lowering:
             return self._operator(result, splits[k])
         stored = []
         shared = self._shared() if self.options.copy and self.options.form == "compressed" else set()
-        for one in kept(result.terms, result.shape, self.products, self._fresh, shared):
+        for one in kept(result.terms, result.shape, self.products, self._fresh, shared, self.known):
             if isinstance(one, plan.Kept):
                 stored.append(one)
             else:
@@ -460,11 +461,12 @@ class _Lowering:
         """Products with a vector and a matrix from either side."""
         rows, columns = range(split), range(split, len(result.shape))
         outside = self.statements
-        products = []
+        products, ahead = [], []
         for name, over, stay in (("matvec", columns, rows), ("rmatvec", rows, columns)):
             for many in (False, True):
                 counted = self._fresh("c") if many else None
                 last = Label(symbol(counted)) if counted is not None else None
+                self.products.assumed = {} if counted is None else {counted: 1}  # in the order of one vector
                 shape = tuple(result.shape[k] for k in over) + ((last.size,) if last else ())
                 vector = Input(self._fresh("v"), shape)
                 self.products.names[vector] = self.products.moving = vector.name
@@ -474,7 +476,7 @@ class _Lowering:
                 terms = times(result.terms, over, stay, vector, last)
                 self._write_terms(target, terms, (*left, *((last.size,) if last else ())))
                 before, body = hoisted(self.statements, vector.name, self._fresh)
-                outside += before
+                ahead += before
                 products.append(
                     plan.Times(
                         name.replace("vec", "mat") if many else name,
@@ -486,10 +488,10 @@ class _Lowering:
                         target,
                     )
                 )
-        self.statements, self.products.moving = outside, None
+        self.statements, self.products.moving, self.products.assumed = outside, None, {}
         name = self._result_name()
         size = tuple(result.shape[k] for k in rows), tuple(result.shape[k] for k in columns)
-        self.statements.append(plan.Operator(name, *size, tuple(products)))
+        self.statements.append(plan.Operator(name, tuple(ahead), *size, tuple(products)))
         return name
 
     def _own_copy(self, output: Definition) -> str:

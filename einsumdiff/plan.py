@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from typing import Any
 
 from einsumdiff.nodes import Form, Input, Label, Number, bare
 from einsumdiff.sizes import AnySize
@@ -339,7 +340,7 @@ def taken(value: Expr, label: Label, index: Expr) -> Expr:
 
 def rebuilt(value: Expr, change: Callable[[Expr], Expr]) -> Expr:
     """The expression with its parts changed; they keep their axes."""
-    new = {}
+    new: dict[str, Any] = {}
     for one in fields(value):
         old = getattr(value, one.name)
         if isinstance(old, Expr):
@@ -350,7 +351,8 @@ def rebuilt(value: Expr, change: Callable[[Expr], Expr]) -> Expr:
             new[one.name] = tuple((sign, change(part)) for sign, part in old)
         elif isinstance(value, Select) and one.name == "conditions":
             new[one.name] = tuple((change(part), holds) for part, holds in old)
-    return replace(value, **new)
+    changed: Expr = replace(value, **new)
+    return changed
 
 
 def reads(value: Expr) -> set[str]:
@@ -510,9 +512,13 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """`name` is the linear operator made of products with vectors: matvec, rmatvec, matmat, rmatmat."""
+    """`name` is the linear operator made of products with vectors: matvec, rmatvec, matmat, rmatmat.
+
+    `before` is what does not depend on the vectors; what is computed twice there is computed once.
+    """
 
     name: str
+    before: tuple[Assign, ...]
     rows: tuple[AnySize, ...]
     columns: tuple[AnySize, ...]
     products: tuple[Times, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -42,6 +42,7 @@ class Products:
     inline: dict[Array, Expr] = field(default_factory=dict)
     layout: dict[Array, tuple[Label, ...]] = field(default_factory=dict)
     moving: str | None = None  # the variable that changes from call to call, while the rest stays
+    assumed: Mapping[str, int] = field(default_factory=dict)  # sizes, to weigh orders of contraction with
 
     def product(self, one: Product, trusted: bool = False) -> Expr:
         """A product over its free labels; what it sums is contracted pair by pair."""
@@ -130,7 +131,7 @@ class Products:
         moving = None
         if self.moving is not None:
             moving = [self.moving in plan.reads(value) for value, _ in ready]
-        path = order(sets, final, moving)
+        path = order(sets, final, moving, self.assumed)
         live_count: dict[Label, int] = {}
         for s in sets:
             for n in s:

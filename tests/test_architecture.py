@@ -45,7 +45,8 @@ LAYERS = """
     forms.storing
     lower  tracing.recorded
     tracing.tracer
-    targets  targets.numpy_helpers  targets.numpy_views  forms.patterns
+    targets  targets.numpy_helpers  targets.numpy_views
+    forms.patterns
     forms.solving
     forms.compressed
     forms.runtime

@@ -39,7 +39,10 @@ class Compressed:
     def stored(self) -> int:
         """How many numbers it keeps."""
         arrays = {
-            (array.__array_interface__["data"][0], frozenset(zip(array.shape, array.strides, strict=True))): array.size
+            (
+                array.__array_interface__["data"][0],
+                frozenset(zip(array.shape, array.strides, strict=True)),
+            ): array.size
             for core in self.cores
             for array, _ in core.factors
         }
@@ -89,7 +92,7 @@ class Compressed:
         result = np.zeros((*self.rows, V.shape[-1]), kind)
         for core in self.cores:
             self._add_product(core, V, result)
-        return result.reshape(*(self.rows if end is None else (_volume(self.rows), *end)))
+        return result.reshape(self.rows if end is None else (_volume(self.rows), *end))
 
     def diag(self) -> Array:
         """The entries whose row is their column, in the shape of the rows."""
@@ -109,7 +112,7 @@ class Compressed:
         B, end = self._side(b, self.rows, "rows")
         kind = np.result_type(self.dtype, B.dtype)
         x = System(self.shape, self.split, self.cores, kind).solve(B)
-        return x.reshape(*(self.columns if end is None else (_volume(self.columns), *end)))
+        return x.reshape(self.columns if end is None else (_volume(self.columns), *end))
 
     # -- how ----------------------------------------------------------------------------------------------
 
@@ -119,49 +122,45 @@ class Compressed:
         if array.shape == axes and len(axes) != 1:
             return array.reshape(*axes, 1), None
         if array.ndim in (1, 2) and array.shape[0] == size:
-            return array.reshape(*axes, array.size // size if size else _volume(array.shape[1:])), array.shape[1:]
+            return array.reshape(
+                *axes, array.size // size if size else _volume(array.shape[1:])
+            ), array.shape[1:]
         raise ValueError(f"an array of shape {array.shape} does not fit the {what}, which are {axes}")
 
     def _add_product(self, core: Core, V: Array, result: Array) -> None:
         """`result += core @ V`."""
         rows, columns = range(self.split), range(self.split, len(self.shape))
+        if 0 in core.sizes:
+            return
         if not core.strided:
-            data = core.data(self.dtype)
-            at = [tuple(core.coordinates(core.axes[k], np.intp) for k in part) for part in (rows, columns)]
-            read = V[at[1]] if at[1] else V[None]
-            np.add.at(result, at[0], (data[:, None] * read) if at[0] else (data[:, None] * read).sum(axis=0))
+            data = core.data(self.dtype)[:, None]
+            read, written = (
+                tuple(core.coordinates(core.axes[k], np.intp) for k in part) for part in (columns, rows)
+            )
+            moved = data * (V[read] if read else V)
+            np.add.at(result, written, moved if written else moved.sum(axis=0))
             return
-        own = Core(core.sizes, [core.axes[k] for k in columns])
-        count, last = len(core.sizes), len(core.sizes)
-        operands: list[Any] = []
-        for array, labels in core.factors:
-            operands += [array, list(labels)]
-        borne = {n for _, labels in core.factors for n in labels}
-        borne.update(n for k in columns for n, c in enumerate(core.axes[k][1:]) if c)
-        view = own.view(V, range(len(columns)))
-        # a label that V does not move along is no axis of it: the view there repeats
-        moved = [n for n in range(count) if any(core.axes[k][n + 1] for k in columns)]
-        read = view[tuple(slice(None) if n in moved else 0 for n in range(count))] if 0 not in core.sizes else None
-        if read is None:
-            return
-        kept = [n for n in range(count) if n in borne and any(core.axes[k][n + 1] for k in rows)]
-        summed = [n for n in range(count) if not any(core.axes[k][n + 1] for k in rows)]
-        times: Any = core.scale
-        for n in summed:
-            if n not in borne:
-                times = times * core.sizes[n]
-        value = times * np.einsum(*operands, read, [*moved, last], [*kept, last], optimize="greedy")
-        target = Core(core.sizes, [core.axes[k] for k in rows])
-        labels = [n for n in range(count) if n not in summed]
-        spread = value.reshape([core.sizes[n] if n in kept else 1 for n in labels] + [V.shape[-1]])
-        alone = [[n for n, c in enumerate(core.axes[k][1:]) if c] for k in rows]
-        if {one[0] for one in alone if len(one) == 1} >= set(labels):
-            place = target.view(result, rows)[tuple(slice(None) if n in labels else 0 for n in range(count))]
-            place += spread
+        last = len(core.sizes)  # the number of the axis of V that is none of the derivative
+        across, down = core.borne(columns), core.borne(rows)
+        operands: list[Any] = [part for array, labels in core.factors for part in (array, list(labels))]
+        bearing = {n for _, labels in core.factors for n in labels} | set(across)
+        # along a label that it does not bear, the view repeats
+        view = Core(core.sizes, [core.axes[k] for k in columns]).view(V, range(len(columns)))
+        read_ = view[tuple(slice(None) if n in across else 0 for n in range(last))]
+        kept = [n for n in down if n in bearing]
+        repeats = _volume([core.sizes[n] for n in range(last) if n not in bearing and n not in down])
+        value = np.einsum(*operands, read_, [*across, last], [*kept, last], optimize="greedy")
+        value = repeats * core.scale * value
+        spread = value.reshape([core.sizes[n] if n in kept else 1 for n in down] + [V.shape[-1]])
+        target = Core(
+            [size if n in down else 1 for n, size in enumerate(core.sizes)], [core.axes[k] for k in rows]
+        )
+        if set(core.alone(rows)) >= set(down):
+            place = target.view(result, range(len(rows)))
+            place[tuple(slice(None) if n in down else 0 for n in range(last))] += spread
         else:
-            small = Core([s if n in labels else 1 for n, s in enumerate(core.sizes)], target.axes)
-            where = tuple(small.coordinates(form, np.intp) for form in small.axes)
-            whole = np.broadcast_to(spread, [*(core.sizes[n] for n in labels), V.shape[-1]])
+            where = tuple(target.coordinates(form, np.intp) for form in target.axes)
+            whole = np.broadcast_to(spread, [*(core.sizes[n] for n in down), V.shape[-1]])
             np.add.at(result, where, whole.reshape(-1, V.shape[-1]))
 
     def _square(self) -> None:
@@ -174,7 +173,7 @@ class Compressed:
         guards = list(core.guards)
         merged = list(range(len(core.sizes)))
         for (row, column), size in zip(pairs, self.rows, strict=True):
-            forms = [tuple([f[0], *_merged(f[1:], merged)]) for f in (row, column)]
+            forms = [(f[0], *_merged(f[1:], merged)) for f in (row, column)]
             if forms[0] == forms[1]:
                 continue
             bare = [_bare(form, core.sizes, size) for form in forms]

@@ -54,10 +54,18 @@ class Core:
         """Are all values of all labels there, in bounds, in steps?"""
         return not self.guards and not self.places
 
+    def borne(self, axes: Iterable[int]) -> list[int]:
+        """The labels in the forms of these axes."""
+        return sorted({n for axis in axes for n, c in enumerate(self.axes[axis][1:]) if c})
+
+    def alone(self, axes: Iterable[int]) -> list[int]:
+        """The labels that are the only one of an axis: the place there tells them."""
+        found = [self.borne([axis]) for axis in axes]
+        return [labels[0] for labels in found if len(labels) == 1]
+
     def apart(self, axes: Iterable[int]) -> bool:
         """Do these axes tell every label, so that no place is written twice?"""
-        alone = [[k for k, c in enumerate(self.axes[axis][1:]) if c] for axis in axes]
-        return {k for (k, *more) in filter(None, alone) if not more} >= set(self.running)
+        return set(self.alone(axes)) >= set(self.running)
 
     def label(self, axis: int, size: int) -> int | None:
         """The label that is that axis, over its whole length; -1 for an axis of size 1 without one."""

@@ -82,9 +82,7 @@ def _places(term: Term) -> dict[Label, Entry]:
     return found
 
 
-def _factors(
-    one: Product, rest: Sequence[Factor], bound: set[Label]
-) -> tuple[Product, tuple[Product, ...]]:
+def _factors(one: Product, rest: Sequence[Factor], bound: set[Label]) -> tuple[Product, tuple[Product, ...]]:
     """What has no labels, and the factors that have."""
     extents = tuple(f for f in rest if isinstance(f, Extent))
     others = [f for f in rest if not isinstance(f, Extent)]

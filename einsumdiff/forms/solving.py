@@ -8,7 +8,6 @@ matrix (1989). Generated source carries the text along, see `patterns`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -101,9 +100,7 @@ class System:
         """The factors of a core that these axes bear; what has no axis belongs to the first part."""
         own = {self.of(core, axis) for axis in axes}
         every = {self.of(core, axis) for axis in (*self.rows, *self.columns)}
-        factors = [
-            (a, n) for a, n in core.factors if set(n) & own or (first and not set(n) & every)
-        ]
+        factors = [(a, n) for a, n in core.factors if set(n) & own or (first and not set(n) & every)]
         return Core(core.sizes, core.axes, factors, scale=core.scale if first else 1)
 
     def blocks(
@@ -123,8 +120,8 @@ class System:
             raise np.linalg.LinAlgError("Singular matrix: its parts are not square")
         if count == self.size and count > 1:
             raise Unsupported(
-                "the derivative is dense, and solve would be cheap for nothing: use np.linalg.solve on dense(), "
-                "or operator() with scipy.sparse.linalg.cg or gmres"
+                "the derivative is dense, and nothing makes solve cheaper: use np.linalg.solve on dense(), "
+                "or scipy.sparse.linalg.cg or gmres on operator()"
             )
         axes = [r for r, _ in batch] + left + right
         shape = [self.shape[k] for k in axes]
@@ -142,7 +139,7 @@ class System:
             solved = np.linalg.solve(matrix, side)
         kept = moved.shape[len(order) :]
         solved = solved.reshape(*(self.shape[r] for r, _ in batch), *(self.shape[k] for k in right), *kept)
-        renamed = {r: c for r, c in alone}
+        renamed = dict(alone)
         return solved, [*(c for _, c in batch), *right, *(renamed.get(k, k) for k in others)]
 
     def reduced(self, core: Core, axes: Sequence[int]) -> Core:
@@ -172,7 +169,8 @@ class System:
         solved = solved.reshape(self.size, -1)
         x, MU = solved[:, :many], solved[:, many:]
         x = x - MU @ np.linalg.solve(np.eye(len(low), dtype=self.dtype) + W.T @ MU, W.T @ x)
-        return x.reshape(*shape, many)
+        found: Array = x.reshape(*shape, many)
+        return found
 
     def side(self, core: Core, axes: Sequence[int], scale: Any = 1) -> Array:
         """The factors of an outer product on one side, flattened; those of neither go with the scale."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import islice, permutations
 
 from einsumdiff import plan
@@ -21,43 +21,54 @@ Fresh = Callable[[str], str]
 # --------------------------------------------------------------------------------- sparse and compressed
 
 
+@dataclass(slots=True)
+class Known:
+    """The factors that are variables already, with the positions of their axes; and the copies of arrays."""
+
+    factors: dict[object, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
+    copies: dict[str, str] = field(default_factory=dict)
+
+
 def kept(
-    terms: Sequence[Term], shape: Sequence[AnySize], products: Products, fresh: Fresh, shared: Container[str]
+    terms: Sequence[Term],
+    shape: Sequence[AnySize],
+    products: Products,
+    fresh: Fresh,
+    shared: Container[str],
+    known: Known,
 ) -> Iterator[plan.Statement | plan.Kept]:
     """The terms with their factors as variables, each after the statements that compute these.
 
     A factor that several terms have is computed once. One that is an array in `shared`, or a view of one,
     is copied: somebody else may change it.
     """
-    known: dict[object, tuple[str, tuple[int, ...]]] = {}
-    copies: dict[str, str] = {}
     for term in terms:
         one = separated(term, shape)
         places = tuple((label, products.places(hot)) for label, hot in one.places.items())
         factors = []
         for factor in one.factors:
             free = factor.free
-            found = next((hit for hit in _orders(free, factor, one) if hit[1] in known), None)
+            found = next((hit for hit in _orders(free, factor, one) if hit[1] in known.factors), None)
             if found is not None:
                 order, key = found
-                name, positions = known[key]
+                name, positions = known.factors[key]
                 factors.append(plan.Load(name, tuple(order[k] for k in positions)))
                 continue
             value = products.product(factor)
             for label, index in places:
                 value = plan.taken(value, label, index)
             name = value.name if isinstance(value, plan.Load) else ""
-            if not name or (name in shared and name not in copies):
+            if not name or (name in shared and name not in known.copies):
                 variable = fresh("t")
                 own = isinstance(value, plan.Load | plan.View) and value.name in shared
                 yield plan.Assign(variable, value, value.axes, own=own)
                 if name:
-                    copies[name] = variable
+                    known.copies[name] = variable
                 name = variable
-            name = copies.get(name, name)
+            name = known.copies.get(name, name)
             factors.append(plan.Load(name, value.axes))
             for _, key in _orders(free, factor, one, just=1):
-                known[key] = name, tuple(free.index(n) for n in value.axes)
+                known.factors[key] = name, tuple(free.index(n) for n in value.axes)
         guards = tuple((guard.form, guard.op) for guard in one.guards)
         scale = products.product(one.scale)
         yield plan.Kept(one.labels, one.axes, scale, tuple(factors), guards, places)
@@ -104,9 +115,9 @@ def times(
 
 def hoisted(
     statements: Sequence[plan.Statement], moving: str, fresh: Fresh
-) -> tuple[list[plan.Statement], list[plan.Statement]]:
+) -> tuple[list[plan.Assign], list[plan.Statement]]:
     """What does not depend on the variable `moving`, to be computed before, and the rest."""
-    before: list[plan.Statement] = []
+    before: list[plan.Assign] = []
     after: list[plan.Statement] = []
     changing = {moving}
 

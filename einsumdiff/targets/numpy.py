@@ -16,10 +16,10 @@ from typing import Any
 
 from einsumdiff import plan
 from einsumdiff.errors import NameFault, Unsupported
+from einsumdiff.forms import runtime
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.nodes import Form, Label, bare
 from einsumdiff.plan import Expr, Plan
-from einsumdiff.forms import runtime
 from einsumdiff.sizes import AnySize, Size, names, symbol
 from einsumdiff.targets.numpy_helpers import HELPERS
 from einsumdiff.targets.numpy_views import (
@@ -77,6 +77,7 @@ class _Writer(Views):
         taken = {p.name for p in what.parameters} | {s.name for s in what.statements if hasattr(s, "name")}
         self.dtype = next(name for name in ("dtype", "dtype_", "kind_") if name not in taken)
         self.variables = taken
+        self.same: dict[str, str] = {}  # variables that would hold what another one holds
         self.runtime: dict[str, None] = {}  # the forms whose objects are made
         self.given: dict[str, None] = {}  # modules and functions of the user's, in order of use
 
@@ -275,17 +276,30 @@ class _Writer(Views):
         self.typed = True
         self.runtime["operator"] = None
         lines: list[str] = []
+        known: dict[tuple[str, tuple[AnySize, ...]], str] = {}
+        for once in operator.before:
+            text = self._assigned(once.value, once.axes, once.own)
+            first = known.setdefault((text, tuple(n.size for n in once.axes if n)), once.name)
+            if first == once.name:
+                lines.append(f"{first} = {text}")
+            else:
+                self.same[once.name] = first
+        lines.append("")
         for one in operator.products:
             self.loops.update([one.columns] if one.columns is not None else [])
             body = [line for part in one.body for line in self.statement(part)]
             shape = self.shape(one.shape)
-            if one.columns is not None:
-                body.insert(0, f"{one.columns} = {one.vector}.shape[1]")
-                last = f".reshape({self.shape([_volume(one.rows), symbol(one.columns)])})"
-            else:
+            if one.columns is None:
                 last = ".ravel()" if len(one.rows) != 1 else ""
-            if len(one.shape) != (1 if one.columns is None else 2) or one.columns is None:
-                body.insert(one.columns is not None, f"{one.vector} = {one.vector}.reshape({shape})")
+                body.insert(0, f"{one.vector} = {one.vector}.reshape({shape})")
+            else:
+                last = ""
+                if len(one.rows) != 1:
+                    last = f".reshape({self.shape([_volume(one.rows), symbol(one.columns)])})"
+                if len(one.shape) != 2:
+                    body.insert(0, f"{one.vector} = {one.vector}.reshape({shape})")
+                if any(one.columns in line for line in [*body, last]):
+                    body.insert(0, f"{one.columns} = {one.vector}.shape[1]")
             lines.append(f"def {one.name}({one.vector}):")
             lines += [f"    {line}" for part in body for line in wrapped(part)]
             lines += [f"    return {one.result}{last}", ""]
@@ -383,7 +397,7 @@ class _Writer(Views):
         """The text of an expression, its axes in the wanted order where that costs nothing."""
         match value:
             case plan.Load(name, axes):
-                return Text(name, axes)
+                return Text(self.same.get(name, name), axes)
             case plan.View(name, forms, shape, _, proved):
                 return self.view(name, forms, shape) if proved else self.gather(name, forms)
             case plan.Literal():

@@ -17,7 +17,7 @@ def _strided(a, start, shape, steps):
     "_read_only": '''
 def _read_only(a):
     """A view of a that cannot be written into."""
-    a = a.view()
+    a = np.asarray(a).view()
     a.flags.writeable = False
     return a
 ''',
