@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from einsumdiff.errors import ValueFault, nearest
+from einsumdiff.forms.options import Options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +91,7 @@ class Problem:
                 "pass " + ", ".join(f"{name}=..." for name in missing),
             )
         self._given = given
-        self._inputs = dict(zip(first.inputs, first._loaded(True)[1]((), given), strict=True))
+        self._inputs = dict(zip(first.inputs, first._loaded(Options(value=True))[1]((), given), strict=True))
         self._shapes = {name: self._inputs[name].shape for name in self._names}
         self.x0: Vector = np.concatenate([np.ravel(self._inputs[name]).astype(float) for name in self._names])
 
@@ -226,10 +227,11 @@ class Problem:
         found = self._functions.get((order, value))
         if found is None:
             of = self._first if order == 1 else self._second
-            of._loaded(value)[1]((), self._given)
-            matrix = order == 2 or not self._scalar
-            sparse = {"form": "sparse", "as_matrix": True} if self._form == "sparse" and matrix else {}
-            found = self._functions[order, value] = of.compile(value=value, **sparse)
+            sparse = self._form == "sparse" and (order == 2 or not self._scalar)
+            options = Options(form="sparse" if sparse else "dense", value=value, as_matrix=sparse)
+            found, checks = of._loaded(options)
+            checks((), self._given)
+            self._functions[order, value] = found
         return found
 
     def _operator(self, x: Vector) -> Any:

@@ -13,7 +13,8 @@ import einsumdiff
 PACKAGE = Path(einsumdiff.__file__).parent
 
 LAYERS = """
-    errors  data  sizes  tracing  language  language.domains  indexing
+    errors  data  sizes  tracing  language  language.domains  indexing  forms
+    forms.options
     language.tree  nodes  language.faults  packing  tracing.places
     canonical  language.rows  language.build  language.layout  solve  contract  structure  unfolding  plan
     language.matrix_faults  tracing.graph
@@ -40,9 +41,15 @@ LAYERS = """
     indexing.ranks
     indexing.index  tracing.functions  tracing.constants
     tracing.brackets
+    forms.separate
+    forms.storing
     lower  tracing.recorded
     tracing.tracer
     targets  targets.numpy_helpers  targets.numpy_views
+    forms.patterns
+    forms.solving
+    forms.compressed
+    forms.runtime
     targets.numpy  evaluate
     views  views.letters  views.ranges  views.text
     views.writer
