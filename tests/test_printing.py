@@ -269,3 +269,18 @@ def test_the_program_is_shown_with_every_sum_written_out():
         "h[i] = tanh(sum[j](W[i,j]*x[j]) + b[i])",
         "y = sum[i]((sum[j](V[i,j]*h[j]) - t[i])**2)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        ("2**x", "dy[i]/dx[m] = log(2)*delta[i,m]*2**x[i]"),
+        ("2.5**x", "dy[i]/dx[m] = log(2.5)*delta[i,m]*2.5**x[i]"),
+        ("where(3 > 2, x, 0*x)", "dy[i]/dx[m] = delta[i,m]"),
+    ],
+)
+def test_a_comparison_of_numbers_is_decided(program, text):
+    d = derive(program, wrt="x")
+    assert str(d).splitlines()[0] == text
+    assert d.check() < 1e-7
+    assert derive(program, wrt="x", order=2).check() < 1e-7

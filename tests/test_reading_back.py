@@ -105,3 +105,11 @@ def test_several_that_were_read_are_one_function_too():
 def test_shapes_that_are_not_said_do_not_meet():
     d = read("dy/dW[i,j] = X[i,j]; dy/db[i] = 2*b[i]")
     assert d["b"](b=np.ones(5)).tolist() == [2.0] * 5
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("names", ["vw", "wz", "st", "rg"])
+def test_no_definition_is_called_as_a_size_is(names, order):
+    shapes = {"A": tuple(names), "x": names[1]}
+    d = derive("y = sum(log(1 + tanh(A @ x)**2)*exp(A @ x))", wrt="x", order=order, shapes=shapes)
+    assert read(str(d)) == d

@@ -24,6 +24,7 @@ from einsumdiff.indexing.calls import (
     array_parameters,
     bind,
     check_module,
+    no_number,
     option_text,
     parameters,
     unknown_function,
@@ -238,6 +239,8 @@ class Reader:
             absent = value is defaults[name] and isinstance(value, tree.Constant) and value.value is None
             if name not in arrays or absent:
                 statics = tuple(self.static(one) for one in trees)
+                if name in ("axis", "ord") and any(isinstance(one, Node) for one in statics):
+                    raise no_number(node, name, trees[0])
                 arguments.statics[name] = statics if isinstance(value, list) else statics[0]
             elif isinstance(value, list) or (name == several and isinstance(value, tree.Sequence)):
                 parts = value.items if isinstance(value, tree.Sequence) else trees
@@ -257,7 +260,9 @@ class Reader:
                 inside = value.span.source
                 name = call.span.source if call.name_span == call.span else call.function
                 hint = "give it whole arrays and index the result: softmax(x)[i], (A @ x)[i]"
-                if name in EXPLICIT:
+                if name in ("max", "min") and len(call.args) > 1:
+                    hint = f"the {name} of two is {name}imum(a, b)"
+                elif name in EXPLICIT:
                     hint = f"give it whole arrays, or write {name}[{letter.name}]({inside})"
                 raise IndexFault(f"{name} works on whole arrays, and {inside} is an entry", value.span, hint)
         return self.read(value, indexed)

@@ -6,6 +6,7 @@ so there is no walk over a parse tree and nothing here recurses, however deep th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from einsumdiff.errors import NameFault, Span, SyntaxFault, as_read
@@ -83,6 +84,8 @@ class Builder:
         for short, long in MODULES.items():
             if module == short or module.startswith(short + "."):
                 module = long + module[len(short) :]
+        if isinstance(node, tree.Name):
+            node = replace(node, prefix=module)
         self._prefixes[id(node)] = (node, module)
         self._brackets[id(node)] = (node, self.spot(prefix, token))
         return node

@@ -57,6 +57,12 @@ def _item(one: Any, several: bool, traced: Callable[[object], Step | None]) -> l
         return [(step, UNION)]
     if isinstance(one, int | np.integer):
         return [str(int(one))]
+    if isinstance(one, str):
+        raise ValueFault(
+            f"what is read here by the name {one!r} is an array so far, not a mapping",
+            None,
+            f'give the mapping as an example: shapes={{"p": {{"{one}": ...}}}}',
+        )
     places = np.asarray(one)
     if places.dtype.kind == "b":
         raise _no_mask()
