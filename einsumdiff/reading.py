@@ -83,7 +83,6 @@ def _together(built: Sequence[tuple[Program, Jacobian]]) -> Sequence[tuple[Progr
         {one.name: one.shape for one in program.inputs} != shapes for program, _ in built
     ):
         return built
-    arrays: dict[str, Array] = dict(first.arrays)
     inputs: dict[str, Array] = {one.name: one for one in first.inputs}
     held: dict[str, Array] = {}  # a wrt that is a definition is one of its own only where it is the wrt
     read = []
@@ -92,14 +91,14 @@ def _together(built: Sequence[tuple[Program, Jacobian]]) -> Sequence[tuple[Progr
         if any(isinstance(array, Definition) for array in jacobian.wrt):  # so is all that reads it
             replaced |= {array: held[array.name] for array in jacobian.wrt if array.name in held}
         else:
-            replaced |= {old: arrays[name] for name, old in program.arrays.items() if name in arrays}
+            replaced |= {old: first.arrays[k] for k, old in program.arrays.items() if k in first.arrays}
         copier = Copier({**first.builder.constants, **program.builder.constants, **inputs}, None, replaced)
         wrt = tuple(copier.array(array).array for array in jacobian.wrt)
         own = {array.name: array for array in wrt if isinstance(array, Definition)}
         held |= own
         terms = tuple(copier.term(term) for term in jacobian.terms)
         joined = replace(jacobian, output=first.output, wrt=wrt, terms=terms)
-        read.append((replace(first, arrays={**arrays, **own}), joined))
+        read.append((replace(first, arrays={**first.arrays, **own}), joined))
     return read
 
 
