@@ -111,7 +111,18 @@ class Compressed:
         """
         B, end = self._side(b, self.rows, "rows")
         kind = np.result_type(self.dtype, B.dtype)
-        x = System(self.shape, self.split, self.cores, kind).solve(B)
+        system = System(self.shape, self.split, self.cores, kind)
+        x = system.solve(B)
+        if system.updated:
+            flat = B.reshape(-1, B.shape[-1])
+            x = x.reshape(flat.shape)
+            for _ in range(2):
+                rest = flat - self @ x
+                x = x + system.solve(rest.reshape(B.shape)).reshape(flat.shape)
+            if not np.linalg.norm(rest) <= np.finfo(kind).eps ** 0.5 * np.linalg.norm(flat):
+                raise np.linalg.LinAlgError(
+                    "without its outer products the matrix is nearly singular: use np.linalg.solve on dense()"
+                )
         return x.reshape(self.columns if end is None else (_volume(self.columns), *end))
 
     # -- how ----------------------------------------------------------------------------------------------

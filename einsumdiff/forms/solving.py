@@ -27,6 +27,7 @@ class System:
     def __init__(self, shape: Sequence[int], split: int, cores: Sequence[Core], dtype: Any) -> None:
         self.shape, self.split, self.dtype = tuple(shape), split, dtype
         self.cores = list(cores)
+        self.updated = False  # whether Woodbury's formula was used, which may lose digits
         self.rows = [k for k in range(split) if shape[k] != 1]
         self.columns = [k for k in range(split, len(shape)) if shape[k] != 1]
         self.size = _volume(shape[k] for k in self.rows)
@@ -63,7 +64,8 @@ class System:
         """The solution for b, which has the axes of the rows and one for several right sides."""
         low = [core for core in self.cores if self.outer(core)]
         rest = [core for core in self.cores if core not in low]
-        if low and rest and self.ties(rest) > self.ties(self.cores):
+        self.updated = bool(low and rest and self.ties(rest) > self.ties(self.cores))
+        if self.updated:
             return self.woodbury(rest, low, b)
         return self.apart(self.cores, b)
 
@@ -164,7 +166,12 @@ class System:
         W = np.stack([self.side(core, self.columns, core.scale) for core in low], axis=-1)
         many = b.shape[-1]
         both = np.concatenate([b.reshape(self.size, many), U], axis=1)
-        solved = self.apart(rest, both)
+        try:
+            solved = self.apart(rest, both)
+        except np.linalg.LinAlgError:
+            raise np.linalg.LinAlgError(
+                "Singular matrix without its outer products: use np.linalg.solve on dense()"
+            ) from None
         shape = solved.shape[:-1]
         solved = solved.reshape(self.size, -1)
         x, MU = solved[:, :many], solved[:, many:]
