@@ -3,7 +3,7 @@
 Usage: bench_structure.py [--quick]
 
 Results are checked to be equal before they are timed. Both sides of a ratio are measured in turns, in one
-run; without JAX (the extra `jax`) its rows are left out. A ratio is that of the medians.
+run; without JAX (the extra `bench`) its rows are left out. A ratio is that of the medians.
 """
 
 import statistics
