@@ -117,10 +117,11 @@ class Compiled:
             already, from an earlier call say, and are not written.
         as_matrix : of the sparse form, a matrix in CSR.
 
+        >>> import numpy as np
         >>> from einsumdiff import derive
-        >>> core = derive("y = exp(x)", wrt="x").compile(form="compressed")
-        >>> core([0.0, 0.0])
-        <Compressed (2, 2): 2 numbers of 4>
+        >>> core = derive("y = exp(x)", wrt="x").compile(form="compressed")(np.zeros(1000))
+        >>> core, core.trace(), core.solve(np.full(1000, 3.0))[:2].tolist()
+        (<Compressed (1000, 1000): 1000 numbers of 1000000>, np.float64(1000.0), [3.0, 3.0])
         """
         return self._loaded(Options(target, form, value, copy, out, as_matrix))[0]
 

@@ -6,6 +6,7 @@ Generated source carries the text along, see `patterns`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class Compressed:
         """A `scipy.sparse.linalg.LinearOperator` of the rows and columns."""
         from scipy.sparse.linalg import LinearOperator
 
-        size = _volume(self.rows), _volume(self.columns)
+        size = prod(self.rows), prod(self.columns)
         turned = self.T
         return LinearOperator(
             size,
@@ -92,7 +93,7 @@ class Compressed:
         result = np.zeros((*self.rows, V.shape[-1]), kind)
         for core in self.cores:
             self._add_product(core, V, result)
-        return result.reshape(self.rows if end is None else (_volume(self.rows), *end))
+        return result.reshape(self.rows if end is None else (prod(self.rows), *end))
 
     def diag(self) -> Array:
         """The entries whose row is their column, in the shape of the rows."""
@@ -111,20 +112,31 @@ class Compressed:
         """
         B, end = self._side(b, self.rows, "rows")
         kind = np.result_type(self.dtype, B.dtype)
-        x = System(self.shape, self.split, self.cores, kind).solve(B)
-        return x.reshape(self.columns if end is None else (_volume(self.columns), *end))
+        system = System(self.shape, self.split, self.cores, kind)
+        x = system.solve(B)
+        if system.updated:
+            flat = B.reshape(-1, B.shape[-1])
+            x = x.reshape(flat.shape)
+            for _ in range(2):
+                rest = flat - self @ x
+                x = x + system.solve(rest.reshape(B.shape)).reshape(flat.shape)
+            if not np.linalg.norm(rest) <= np.finfo(kind).eps ** 0.5 * np.linalg.norm(flat):
+                raise np.linalg.LinAlgError(
+                    "without its outer products the matrix is nearly singular: use np.linalg.solve on dense()"
+                )
+        return x.reshape(self.columns if end is None else (prod(self.columns), *end))
 
     # -- how ----------------------------------------------------------------------------------------------
 
     def _side(self, given: Any, axes: tuple[int, ...], what: str) -> tuple[Array, tuple[int, ...] | None]:
         """The array with these axes and one more; and the shape behind the flat axis, if it came flat."""
-        array, size = np.asarray(given), _volume(axes)
+        array, size = np.asarray(given), prod(axes)
         if array.shape == axes and len(axes) != 1:
             return array.reshape(*axes, 1), None
         if array.ndim in (1, 2) and array.shape[0] == size:
-            return array.reshape(
-                *axes, array.size // size if size else _volume(array.shape[1:])
-            ), array.shape[1:]
+            return array.reshape(*axes, array.size // size if size else prod(array.shape[1:])), array.shape[
+                1:
+            ]
         raise ValueError(f"an array of shape {array.shape} does not fit the {what}, which are {axes}")
 
     def _add_product(self, core: Core, V: Array, result: Array) -> None:
@@ -148,7 +160,7 @@ class Compressed:
         view = Core(core.sizes, [core.axes[k] for k in columns]).view(V, range(len(columns)))
         read_ = view[tuple(slice(None) if n in across else 0 for n in range(last))]
         kept = [n for n in down if n in bearing]
-        repeats = _volume([core.sizes[n] for n in range(last) if n not in bearing and n not in down])
+        repeats = prod([core.sizes[n] for n in range(last) if n not in bearing and n not in down])
         value = np.einsum(*operands, read_, [*across, last], [*kept, last], optimize="greedy")
         value = repeats * core.scale * value
         spread = value.reshape([core.sizes[n] if n in kept else 1 for n in down] + [V.shape[-1]])
@@ -211,7 +223,3 @@ def _bare(form: Sequence[int], sizes: Sequence[int], size: int) -> int | None:
     borne = [n for n, c in enumerate(form[1:]) if c]
     whole = form[0] == 0 and len(borne) == 1 and form[borne[0] + 1] == 1
     return borne[0] if whole and sizes[borne[0]] == size else None
-
-
-def _volume(sizes: Sequence[int]) -> int:
-    return int(np.prod(list(sizes), dtype=np.intp))

@@ -7,6 +7,7 @@ is made, and nothing of the library but the error, which stands in one line belo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,7 @@ def sparse(
     """
     from scipy.sparse import coo_array
 
-    size = [int(np.prod(part)) for part in (shape[:split], shape[split:])] if as_matrix else list(shape)
+    size = [prod(part) for part in (shape[:split], shape[split:])] if as_matrix else list(shape)
     kind = np.int32 if max([*size, 1]) <= np.iinfo(np.int32).max else np.int64
     every = range(len(shape))
     parts = [every[:split], every[split:]] if as_matrix else [[axis] for axis in every]

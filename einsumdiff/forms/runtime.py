@@ -15,6 +15,7 @@ FIRST = (
     "from __future__ import annotations",
     "",
     "from collections.abc import Iterable, Mapping, Sequence",
+    "from math import prod",
     "from typing import Any",
     "",
 )

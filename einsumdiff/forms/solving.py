@@ -8,6 +8,7 @@ matrix (1989). Generated source carries the text along, see `patterns`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,14 @@ class System:
     def __init__(self, shape: Sequence[int], split: int, cores: Sequence[Core], dtype: Any) -> None:
         self.shape, self.split, self.dtype = tuple(shape), split, dtype
         self.cores = list(cores)
+        self.updated = False  # whether Woodbury's formula was used, which may lose digits
         self.rows = [k for k in range(split) if shape[k] != 1]
         self.columns = [k for k in range(split, len(shape)) if shape[k] != 1]
-        self.size = _volume(shape[k] for k in self.rows)
-        if self.size != _volume(shape[k] for k in self.columns):
+        self.size = prod(shape[k] for k in self.rows)
+        if self.size != prod(shape[k] for k in self.columns):
             raise Unsupported(
                 f"solve is of a square matrix, and this is {self.size} by "
-                f"{_volume(shape[k] for k in self.columns)}: use np.linalg.lstsq on dense()"
+                f"{prod(shape[k] for k in self.columns)}: use np.linalg.lstsq on dense()"
             )
         if not cores:
             raise Unsupported("the derivative is zero, and has no inverse")
@@ -63,7 +65,8 @@ class System:
         """The solution for b, which has the axes of the rows and one for several right sides."""
         low = [core for core in self.cores if self.outer(core)]
         rest = [core for core in self.cores if core not in low]
-        if low and rest and self.ties(rest) > self.ties(self.cores):
+        self.updated = bool(low and rest and self.ties(rest) > self.ties(self.cores))
+        if self.updated:
             return self.woodbury(rest, low, b)
         return self.apart(self.cores, b)
 
@@ -115,8 +118,8 @@ class System:
         alone = [pair for pair, bears in zip(ties, borne, strict=True) if not bears]
         left = [k for k in rows if k not in {r for r, _ in ties}]
         right = [k for k in columns if k not in {c for _, c in ties}]
-        count = _volume(self.shape[k] for k in left)
-        if count != _volume(self.shape[k] for k in right):
+        count = prod(self.shape[k] for k in left)
+        if count != prod(self.shape[k] for k in right):
             raise np.linalg.LinAlgError("Singular matrix: its parts are not square")
         if count == self.size and count > 1:
             raise Unsupported(
@@ -164,7 +167,12 @@ class System:
         W = np.stack([self.side(core, self.columns, core.scale) for core in low], axis=-1)
         many = b.shape[-1]
         both = np.concatenate([b.reshape(self.size, many), U], axis=1)
-        solved = self.apart(rest, both)
+        try:
+            solved = self.apart(rest, both)
+        except np.linalg.LinAlgError:
+            raise np.linalg.LinAlgError(
+                "Singular matrix without its outer products: use np.linalg.solve on dense()"
+            ) from None
         shape = solved.shape[:-1]
         solved = solved.reshape(self.size, -1)
         x, MU = solved[:, :many], solved[:, many:]
@@ -180,7 +188,3 @@ class System:
         factors = [(a, n) for a, n in core.factors if set(n) & own or (alone and not set(n) & every)]
         part = Core(core.sizes, core.axes, factors, scale=scale)
         return dense([self.shape[k] for k in axes], [self.reduced(part, axes)], self.dtype).ravel()
-
-
-def _volume(sizes: Iterable[int]) -> int:
-    return int(np.prod(list(sizes), dtype=np.intp))
