@@ -16,6 +16,7 @@ from einsumdiff.needed import arguments
 from einsumdiff.nodes import Array, Definition, Input
 from einsumdiff.program import Program
 from einsumdiff.program import read as value_of
+from einsumdiff.properties import imposed, varied
 from einsumdiff.sizes import evaluate, names
 
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ def _random(program: Program, derivative: Callable[..., Any], draw: Callable[[An
         shapes = {one.name: [evaluate(s, sizes) for s in one.shape] for one in program.inputs}
         if any(size < 0 for shape in shapes.values() for size in shape):
             continue
-        arrays = {name: np.asarray(draw(shape)) for name, shape in shapes.items()}
+        arrays = {
+            one.name: imposed(np.asarray(draw(shapes[one.name])), one.properties) for one in program.inputs
+        }
         for name, size in checks.indices:
             places = np.random.default_rng(len(name)).integers(0, max(1, evaluate(size, sizes)), shapes[name])
             arrays[name] = np.minimum(places, arrays[name]) if arrays[name].dtype.kind == "i" else places
@@ -157,7 +160,10 @@ def _slope(program: Program, jacobian: Jacobian) -> Slope:
         value_shape = np.shape(function(*[full[name] for name in inputs]))
         if not columns:
             return np.zeros((*value_shape, *point.shape))
-        return np.stack(columns, axis=-1).reshape((*value_shape, *point.shape))
+        found = np.stack(columns, axis=-1).reshape((*value_shape, *point.shape))
+        if isinstance(wrt, Input) and wrt.meaning is not None:
+            found = varied(found, wrt.properties, wrt.meaning)
+        return found
 
     return slope
 

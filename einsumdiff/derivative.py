@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+_OF_THE_PROGRAM = (None, None, "numpy", "split", None, "free")
+"""The arguments of `derive` that a derivative has already."""
+
+
 def derive(
     program: str | Derivative | Derivatives | Callable[..., Any],
     wrt: str | Sequence[str],
@@ -37,6 +41,7 @@ def derive(
     mode: str = "auto",
     ties: str = "split",
     rules: Rules | None = None,
+    structured: str = "free",
 ) -> Any:
     """The derivative of a program, or of a derivative.
 
@@ -55,6 +60,10 @@ def derive(
     ties : where the largest (or least) is there twice, max, min, maximum, minimum, fmax, fmin and clip
         give each an equal part (`split`), all to the `first`, or nothing to any (`zero`).
     rules : functions of one's own, see `register`; on top of those of a `with` statement around.
+    structured : how the entries of a wrt vary that is declared symmetric, psd, diagonal, lower or upper:
+        each on its own as if nothing were declared (`free`, the default and JAX's), within the matrices
+        that have the property (`projected`: (G + G.T)/2 for a symmetric one), or as the parameters of one
+        triangle (`triangle`: G + G.T - diag(G)).
 
     Returns
     -------
@@ -89,15 +98,17 @@ def derive(
         names = ", ".join(repr(key) for key in program)
         raise Unsupported("this is several derivatives", None, f"go on from one of them: {names}")
     if isinstance(program, Derivative):
-        if (shapes, output, notation, ties, rules) != (None, None, "numpy", "split", None):
-            names = "shapes=, output=, notation=, ties= and rules="
+        if (shapes, output, notation, ties, rules, structured) != _OF_THE_PROGRAM:
+            names = "shapes=, output=, notation=, ties=, rules= and structured="
             raise ValueFault(f"{names} belong to the program, not to a derivative of it")
         packing = program.asked.packing if program.asked is not None else None
         if packing is not None:
             wrt = packing.plain(wrt)
         return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
     with in_force(rules):
-        return _derive_text_or_function(program, wrt, order, shapes, output, notation, mode, ties)
+        return _derive_text_or_function(
+            program, wrt, order, shapes, output, notation, mode, ties, structured
+        )
 
 
 def _derive_text_or_function(
@@ -109,12 +120,13 @@ def _derive_text_or_function(
     notation: str,
     mode: str,
     ties: str,
+    structured: str,
 ) -> Any:
     if callable(program):
         if notation != "numpy":
             raise ValueFault("a Python function is written with NumPy", None, "leave notation= out")
-        return _derive_function(program, wrt, order, shapes, output, mode, ties)
-    asked = request(program, wrt, order, shapes, output, mode, notation, ties)
+        return _derive_function(program, wrt, order, shapes, output, mode, ties, structured)
+    asked = request(program, wrt, order, shapes, output, mode, notation, ties, structured)
     return _derive(replace(asked, rules=rules_of(setting())))
 
 
@@ -126,12 +138,15 @@ def _derive_function(
     output: str | int | None,
     mode: str,
     ties: str,
+    structured: str,
 ) -> Any:
     """The derivative of a Python function: of the text that says the same."""
     from einsumdiff.tracing.trace import trace
 
     traced = trace(function, wrt, shapes, output)
-    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode, ties=ties)
+    asked = request(
+        traced.text.text, traced.wrt, order, traced.shapes, None, mode, ties=ties, structured=structured
+    )
     try:
         return _derive(replace(asked, packing=traced.packing, rules=rules_of(setting())))
     except EinsumDiffError as error:
@@ -154,8 +169,10 @@ def _derive(asked: Request) -> Any:
         wrt=names,
         ties=asked.ties,
         notation=asked.notation,
+        structured=asked.structured,
     )
-    program = _with_declared(program, statements, names)
+    program = _with_declared(program, statements, names, asked.structured)
+    _some_structured(program, names, asked.structured)
     if asked.packing is not None:
         program = _in_order(program, asked.packing)
     jacobians: list[Jacobian] = []
@@ -175,11 +192,26 @@ def _derive(asked: Request) -> Any:
     return Derivatives(program, found, asked)
 
 
-def _with_declared(program: Program, statements: Sequence[tree.Statement], names: tuple[str, ...]) -> Program:
+def _some_structured(program: Program, names: Sequence[str], structured: str) -> None:
+    """A meaning that was chosen is that of some wrt."""
+    found = [program.arrays.get(name) for name in names]
+    if structured != "free" and not any(isinstance(one, Input) and one.properties for one in found):
+        name = names[0]
+        raise ValueFault(
+            f"structured={structured!r}, and no structure of {' or '.join(names)} is declared",
+            None,
+            f'declare it: "{name}: (n, n) symmetric", or shapes={{"{name}": "n n symmetric"}}',
+        )
+
+
+def _with_declared(
+    program: Program, statements: Sequence[tree.Statement], names: tuple[str, ...], structured: str
+) -> Program:
     """The program with a wrt that is declared, though nothing reads it, as an input."""
     for one in statements:
         if isinstance(one, tree.Declare) and one.name.name in names and one.name.name not in program.arrays:
-            array = Input(one.name.name, tuple(declared_size(size) for size in one.sizes))
+            shape = tuple(declared_size(size) for size in one.sizes)
+            array = Input(one.name.name, shape, one.properties, structured if one.properties else None)
             program = replace(
                 program,
                 inputs=(*program.inputs, array),
@@ -304,8 +336,16 @@ class Derivative(Compiled):
     def _derived(self, names: tuple[str, ...], order: int, mode: str, single: bool) -> Any:
         asked = self.asked.further(names, order, mode, single, self.wrt) if self.asked else None
         arrays = [self._program.arrays.get(name) for name in names]
-        if asked is not None and not all(isinstance(array, Input) for array in arrays):
+        relied = [a for a in arrays if isinstance(a, Input) and a.declared]
+        if asked is not None and (relied or not all(isinstance(array, Input) for array in arrays)):
             return _derive(asked)
+        if relied:
+            raise Unsupported(
+                f"this formula was read, and may be simplified for a {' '.join(relied[0].properties)} "
+                f"{relied[0].name}",
+                None,
+                f"derive it from a program, or do not declare that {relied[0].name} is",
+            )
         program = replace(self._program, builder=self._program.builder.copy())
         wrt = [_array(program, name) for name in names]
         jacobians = [self._jacobian]

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from einsumdiff.canonical import collect
-from einsumdiff.nodes import Array, Definition, Entry, Mask, Term, body_arrays
+from einsumdiff.nodes import Array, Definition, Entry, Input, Mask, Term, body_arrays
 from einsumdiff.partials import of_term, partials
 from einsumdiff.program import Builder, Program, live
 from einsumdiff.sizes import AnySize, assumed
+from einsumdiff.subspace import directions
 from einsumdiff.terms import compose, fold, identity, simplified
 
 
@@ -97,9 +98,17 @@ def _accumulate(
         found = forward if other < cost else backward
     jacobians = []
     for x in wrt:
-        terms = collect(s for t in found[x] for s in simplified(t, program.builder))
+        meant = _meant(found[x], len(base.shape), x)
+        terms = collect(s for t in meant for s in simplified(t, program.builder))
         jacobians.append(Jacobian(base.output, (*base.wrt, x), tuple(terms), base.shape + x.shape))
     return jacobians
+
+
+def _meant(terms: list[Term], split: int, x: Array) -> list[Term]:
+    """A derivative by all entries of x as the one along the directions in which x varies."""
+    if not isinstance(x, Input) or x.meaning in (None, "free"):
+        return terms
+    return [s for t in terms for along in directions(x) for s in compose(t, split, along, x.shape)]
 
 
 def _cost(term: Term) -> float:

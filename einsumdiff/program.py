@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from einsumdiff.canonical import body_key, collect
+from einsumdiff.canonical import body_key, collect, is_symmetric
 from einsumdiff.nodes import (
     ONE,
     Array,
@@ -192,6 +192,8 @@ class Builder:
                 found = Definition("", shape, body)  # named when printed
             else:
                 found = Definition(name, shape, body, named=True, opaque=force)
+            if not force and any(array.declared for array in body_arrays(body)):
+                found.declared, found.symmetric = True, is_symmetric(body, shape)
             if key is not None:
                 self.known[key] = found
         elif name is not None and not found.named:

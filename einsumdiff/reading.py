@@ -24,7 +24,7 @@ from einsumdiff.language import tree
 from einsumdiff.nodes import Array, Definition, Input, Sum
 from einsumdiff.program import Builder, Program
 from einsumdiff.sizes import substitute, symbol
-from einsumdiff.views.index import ties_said
+from einsumdiff.views.index import meaning_said, ties_said
 
 
 def read(text: str, rules: Rules | None = None) -> Any:
@@ -115,11 +115,13 @@ def _build(
         kept.insert(0, tree.Declare(name, tuple(sizes), (), span))
     kept.append(tree.Assign((target,), partial.value, span))
     held = [one.name for one, _ in partial.wrt if one.name in defined]
-    program = build(tuple(kept), text=text, shapes=None, output=result, wrt=(result, *held))
-    return _jacobian(program, partial, declared, defined, {name: letter for letter, name in new.items()})
+    free = [one.name for one, _ in partial.wrt if one.name not in defined]
+    program = build(tuple(kept), text=text, shapes=None, output=result, wrt=(result, *held, *free))
+    return _jacobian(text, program, partial, declared, defined, {name: letter for letter, name in new.items()})
 
 
 def _jacobian(
+    text: str,
     program: Program,
     partial: tree.Partial,
     declared: Mapping[str, tree.Declare],
@@ -134,7 +136,7 @@ def _jacobian(
     sizes = {new: symbol(name) for new, name in old.items()}
     inputs: dict[str, Array] = {}
     read = {one.name: one.shape for one in program.inputs}
-    at = len(partial.axes)
+    at, wrt_names = len(partial.axes), {one.name for one, _ in partial.wrt}
     for one, items in partial.wrt:
         if one.name not in defined:
             read.setdefault(one.name, whole.shape[at : at + len(items)])
@@ -142,7 +144,10 @@ def _jacobian(
     for name in dict.fromkeys([*declared, *read]):
         if name in read or (name not in defined and name != partial.output.name):
             shape = read[name] if name in read else tuple(declared_size(s) for s in declared[name].sizes)
-            inputs[name] = Input(name, tuple(substitute(size, sizes) for size in shape))
+            properties = declared[name].properties if name in declared else ()
+            meaning = meaning_said(text) if properties and name in wrt_names else None
+            shape = tuple(substitute(size, sizes) for size in shape)
+            inputs[name] = Input(name, shape, properties, meaning)
     copier = Guarded({**program.builder.constants, **inputs}, sizes)
     copier.definitions([whole, *program.arrays.values()])
     arrays: dict[str, Array] = {

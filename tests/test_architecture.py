@@ -13,7 +13,7 @@ import einsumdiff
 PACKAGE = Path(einsumdiff.__file__).parent
 
 LAYERS = """
-    errors  data  sizes  tracing  language  language.domains  indexing
+    errors  data  sizes  properties  tracing  language  language.domains  indexing
     language.tree  nodes  language.faults  packing  tracing.places
     canonical  language.rows  language.build  language.layout  solve  contract  structure  unfolding  plan
     language.matrix_faults  tracing.graph
@@ -21,7 +21,7 @@ LAYERS = """
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
     language.by_sympy
-    language.table  indexing.shapes  indicators  needed
+    language.table  indexing.shapes  indicators  needed  subspace
     language.matrix_functions
     language.matrix  extension
     indexing.scalars  products  indexing.ranges  indexing.calls  request

@@ -26,6 +26,7 @@ from einsumdiff.nodes import (
     body_arrays,
 )
 from einsumdiff.program import Program, live
+from einsumdiff.properties import MEANINGS, kind
 from einsumdiff.sizes import names
 from einsumdiff.views.letters import (
     DEFINITIONS,
@@ -203,13 +204,15 @@ def program_text(program: Program, explicit: bool = True) -> str:
 
 def _declaration(program: Program, array: Input) -> str:
     """`(n, n) symmetric`."""
-    return " ".join([shape_text(array.shape), *program.properties.get(array.name, ())])
+    return " ".join([shape_text(array.shape), *array.properties])
 
 
 def formula_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
-    """Shared definitions and derivatives, a line for each, without shapes."""
+    """Shared definitions and derivatives, a line for each, without shapes; and what is assumed of inputs."""
     lines, _, partials = _page(program, jacobians).written(jacobians)
-    return "\n".join([*lines, *partials])
+    said = [f"{one.name} is {' '.join(one.properties)}" for one in program.inputs if one.properties]
+    assumed = [f"assumed, not checked: {'; '.join(said)}", *_meanings(jacobians)] if said else []
+    return "\n".join([*lines, *partials, *assumed])
 
 
 def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
@@ -232,6 +235,7 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
     for jac in jacobians:
         if not jac.terms:
             notes.append(f"{output.name} does not depend on {' and '.join(_zero_in(program, jac))}")
+    notes += _meanings(jacobians)
     notes += [note for note in _ties(program, jacobians) if note not in notes]
     if said or notes:
         lines.append(
@@ -240,6 +244,24 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
             else f"# {'; '.join(notes)}"
         )
     return "\n".join(lines)
+
+
+def _meanings(jacobians: Sequence[Jacobian]) -> list[str]:
+    """How the entries vary of a wrt with declared properties."""
+    wrt = dict.fromkeys(array for jac in jacobians for array in jac.wrt)
+    return [
+        f"{MEANINGS[one.meaning].format(one.name, kind(one.properties))} ({one.meaning})"
+        for one in wrt
+        if isinstance(one, Input) and one.meaning is not None
+    ]
+
+
+def meaning_said(text: str) -> str:
+    """How a wrt with properties varies, by the notes of a printed derivative."""
+    for meaning, phrase in MEANINGS.items():
+        if re.search("#.*" + phrase.format(r"\w+", r"\w+") + rf" \({meaning}\)", text):
+            return meaning
+    return "free"
 
 
 POLICIES = {
