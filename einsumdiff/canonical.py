@@ -187,7 +187,7 @@ def body_key(body: Body, shape: tuple[AnySize, ...]) -> Key:
         case OneHot(_, entry):
             sizes = tuple(label.size for label in colour)
             return ("one hot", sizes, factor_key(entry, colour))
-        case Operate(operation, _, operated, bound, parameters):
+        case Operate(operation, _, operated, bound, parameters, _):
             _number_bound(colour, bound, operated)
             sizes = tuple(label.size for label in colour)
             entries = tuple(factor_key(e, colour) for e in operated)
@@ -205,7 +205,9 @@ def is_symmetric(body: Body, shape: tuple[AnySize, ...]) -> bool:
             turned = Call(function, _turned(axes), operands)
         case Reduce(op, axes, bound, entry, guards):
             turned = Reduce(op, _turned(axes), bound, entry, guards)
-        case Operate() | OneHot():
+        case Operate(operands=operands, keeps_symmetry=keeps):
+            return keeps and operands[0].array.symmetric
+        case OneHot():
             return False
     return body_key(turned, shape) == body_key(body, shape)
 

@@ -593,7 +593,8 @@ class Operate:
 
     Each operand is an entry of power 1 with bare, distinct labels: the batch labels first, then those of
     the operation's own axes, which are `bound` (the operation reads all of them). `axes` are batch
-    labels and then fresh labels for the operation's own result axes.
+    labels and then fresh labels for the operation's own result axes. One that `keeps_symmetry` gives a
+    symmetric matrix for a symmetric one.
     """
 
     operation: str
@@ -601,6 +602,7 @@ class Operate:
     operands: tuple[Entry, ...]
     bound: tuple[Label, ...]
     parameters: tuple[tuple[str, object], ...] = field(default=())
+    keeps_symmetry: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -261,7 +261,12 @@ class Builder:
     def add(self, values: Sequence[Value]) -> Value:
         """The elementwise sum."""
         axes, products = broadcast(values)
-        return Value(axes, tuple(p for part in products for p in part))
+        found = Value(axes, tuple(p for part in products for p in part))
+        if not any(entry.array.declared for p in found.products for entry in p.entries):
+            return found
+        # what is declared makes terms equal, or opposite, that are not so as typed: A + A.T
+        places = tuple(bare(label) for label in (*axes, *found.open()))
+        return Value(axes, tuple(t.product for t in collect(Term(places, p) for p in found.products)))
 
     def scale(self, value: Value, factor: Number) -> Value:
         return Value(value.axes, tuple(p.times(factor) for p in value.products))
