@@ -223,9 +223,13 @@ class Builder:
         if one.coefficient != 1 or isinstance(one.coefficient, float) or one.bound or len(one.factors) != 1:
             return None
         only = one.factors[0]
-        if not isinstance(only, Entry) or only.power != 1 or only.forms != term.axes:
+        if not isinstance(only, Entry) or only.power != 1:
             return None
-        labels = [form.label for form in only.forms if form.coefficients]
+        turned = (*only.forms[:-2], *only.forms[:-3:-1])
+        if term.axes != only.forms and not (only.array.symmetric and term.axes == turned):
+            return None
+        forms = only.forms[:-1] if only.array.zeros == "diagonal" else only.forms  # the last repeats
+        labels = [form.label for form in forms if form.coefficients]
         if None in labels or len(set(labels)) < len(labels):
             return None
         return only.array
