@@ -64,11 +64,19 @@ def factor_key(factor: Factor, colour: Colours) -> Key:
 
 
 def _places(factor: Factor, label: Label) -> Key:
-    """Where a factor bears a label: (axis, coefficient) pairs, the last axes of a symmetric array being one."""
+    """Where a factor bears a label: (axis, coefficient) pairs.
+
+    The last two axes of a symmetric array count as one.
+    """
     match factor:
         case Entry(array, forms, _) if array.symmetric:
             last = len(forms) - 2
-            pairs = ((min(k, last), str(c)) for k, f in enumerate(forms) for one, c in f.coefficients if one is label)
+            pairs = (
+                (min(k, last), str(c))
+                for k, f in enumerate(forms)
+                for one, c in f.coefficients
+                if one is label
+            )
             return tuple(sorted(pairs))
         case Entry(_, forms, _) | Mask(_, forms, _):
             return tuple(
@@ -212,8 +220,9 @@ def is_symmetric(body: Body, shape: tuple[AnySize, ...]) -> bool:
     return body_key(turned, shape) == body_key(body, shape)
 
 
-def _turned(axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
-    return (*axes[:-2], axes[-1], axes[-2])
+def _turned(axes: Sequence[Axis]) -> tuple[Axis, ...]:
+    *first, a, b = axes
+    return (*first, b, a)
 
 
 def _number_bound(colour: dict[Label, int], bound: Sequence[Label], factors: Iterable[Factor]) -> None:

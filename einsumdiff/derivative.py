@@ -17,6 +17,7 @@ from einsumdiff.meaning import same
 from einsumdiff.nodes import Array, Input
 from einsumdiff.packing import Packing
 from einsumdiff.program import Program
+from einsumdiff.relying import like_terms_added
 from einsumdiff.request import Request, request, wrt_names
 from einsumdiff.sizes import names as size_names
 from einsumdiff.structure import Structure, structure
@@ -106,9 +107,7 @@ def derive(
             wrt = packing.plain(wrt)
         return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
     with in_force(rules):
-        return _derive_text_or_function(
-            program, wrt, order, shapes, output, notation, mode, ties, structured
-        )
+        return _derive_text_or_function(program, wrt, order, shapes, output, notation, mode, ties, structured)
 
 
 def _derive_text_or_function(
@@ -183,6 +182,7 @@ def _derive(asked: Request) -> Any:
                 jacobians = differentiate(program, wrt, step.mode)
             else:
                 jacobians = [new for jac in jacobians for new in further(program, jac, wrt, step.mode)]
+    jacobians = [like_terms_added(program, jac) for jac in jacobians]
     if asked.single:
         return Derivative(program, jacobians[0], asked)
     found = {}
@@ -336,7 +336,7 @@ class Derivative(Compiled):
     def _derived(self, names: tuple[str, ...], order: int, mode: str, single: bool) -> Any:
         asked = self.asked.further(names, order, mode, single, self.wrt) if self.asked else None
         arrays = [self._program.arrays.get(name) for name in names]
-        relied = [a for a in arrays if isinstance(a, Input) and a.declared]
+        relied = [a for a in arrays if isinstance(a, Input) and a.properties]
         if asked is not None and (relied or not all(isinstance(array, Input) for array in arrays)):
             return _derive(asked)
         if relied:
@@ -351,6 +351,7 @@ class Derivative(Compiled):
         jacobians = [self._jacobian]
         for _ in range(order):
             jacobians = [new for jac in jacobians for new in further(program, jac, wrt, mode)]
+        jacobians = [like_terms_added(program, jac) for jac in jacobians]
         if single:
             return Derivative(program, jacobians[0], asked, self._reader)
         found = {}

@@ -80,7 +80,7 @@ def imposed(array: np.ndarray[Any, Any], properties: Sequence[str]) -> np.ndarra
         n = array.shape[-1]
         array = array @ array.swapaxes(-1, -2) / max(n, 1) + np.eye(n) / 2
     elif what == "symmetric":
-        return (array + array.swapaxes(-1, -2)) / 2
+        array = (array + array.swapaxes(-1, -2)) / 2
     return array if what in ("", "symmetric") else _kept(array, what)
 
 
@@ -103,5 +103,5 @@ def varied(slope: np.ndarray[Any, Any], properties: Sequence[str], meaning: str)
         return slope
     if what != "symmetric":
         return _kept(slope, what)
-    both = slope + slope.swapaxes(-1, -2)
+    both: np.ndarray[Any, Any] = slope + slope.swapaxes(-1, -2)
     return both / 2 if meaning == "projected" else both - _kept(slope, "diagonal")

@@ -117,7 +117,9 @@ def _build(
     held = [one.name for one, _ in partial.wrt if one.name in defined]
     free = [one.name for one, _ in partial.wrt if one.name not in defined]
     program = build(tuple(kept), text=text, shapes=None, output=result, wrt=(result, *held, *free))
-    return _jacobian(text, program, partial, declared, defined, {name: letter for letter, name in new.items()})
+    return _jacobian(
+        text, program, partial, declared, defined, {name: letter for letter, name in new.items()}
+    )
 
 
 def _jacobian(

@@ -40,7 +40,7 @@ LAYERS = """
     indexing.ranks
     indexing.index  tracing.functions  tracing.constants
     tracing.brackets
-    lower  tracing.recorded
+    lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy_helpers  targets.numpy_views
     targets.numpy  evaluate

@@ -129,7 +129,7 @@ def steps(words, meaning, n):
                 pass
             elif words in ("symmetric", "psd"):
                 one = (one + one.T) / (2 if meaning == "projected" or i == j else 1)
-            elif (words == "diagonal" and i != j) or (words == "lower" and i < j) or (words == "upper" and i > j):
+            elif i != j and words != ("lower" if i > j else "upper"):
                 one = 0 * one
             found[i, j] = one
     return found
@@ -176,8 +176,30 @@ def test_free_is_the_derivative_of_the_program_as_if_nothing_were_declared(words
     program = "y = sum(tanh(S + S.T)*B) + x @ S @ x"
     S, x, B = structured(words, "n", "n"), array("n"), array("n", "n")
     plain = derive(program, wrt="S")(S=S, B=B, x=x)
-    for d in (derive(f"S: (n, n) {words}; {program}", wrt="S"), derive(program, "S", shapes={"S": f"n n {words}"})):
+    for d in (
+        derive(f"S: (n, n) {words}; {program}", wrt="S"),
+        derive(program, "S", shapes={"S": f"n n {words}"}),
+    ):
         assert_close(d(S=S, B=B, x=x), plain, 1e-12)
+
+
+def test_a_slope_that_vanishes_where_the_declaration_holds_is_said_to():
+    text = "S: (n, n) symmetric; y = sum((S - S.T)**2)"
+    d = derive(text, wrt="S")
+    S = structured("symmetric", "n", "n")
+    assert_close(d(S=S), np.zeros((5, 5)))
+    assert "y has slope 0 at every symmetric S" in str(d)
+    assert "does not depend" not in str(d)
+    plain = derive("y = sum((S - S.T)**2)", wrt="S", order=2)(S=S)
+    assert_close(derive(d, wrt="S")(S=S), plain)
+    assert not derive(text, wrt="S", order=2, structured="projected")(S=S).any()
+
+
+def test_a_finished_derivative_relies_on_what_its_wrt_is_evaluated_at():
+    text = "S: (n, n) symmetric; y = trace(S @ S @ S)"
+    assert "= 3*S[j,k]*S[k,i]" in str(derive(text, wrt="S", structured="projected"))
+    text = "S: (n, n) psd; y = logdet(S)"
+    assert str(derive(text, wrt="S", structured="projected")).startswith("dy/dS[i,j] = inv(S)[j,i]\n")
 
 
 def test_projected_does_not_depend_on_how_the_program_is_continued():

@@ -416,7 +416,9 @@ def _is_square(name: str, shape: tuple[AnySize, ...], properties: tuple[str, ...
     """What has a property has two last axes of one size."""
     if properties and (len(shape) < 2 or shape[-1] != shape[-2]):
         raise ShapeFault(
-            f"{name} is declared {properties[0]} and not square", span, f"write {name}: (n, n) {properties[0]}"
+            f"{name} is declared {properties[0]} and not square",
+            span,
+            f"write {name}: (n, n) {properties[0]}",
         )
 
 

@@ -234,7 +234,7 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
     notes = list(program.notes)
     for jac in jacobians:
         if not jac.terms:
-            notes.append(f"{output.name} does not depend on {' and '.join(_zero_in(program, jac))}")
+            notes.append(_zero(program, jac))
     notes += _meanings(jacobians)
     notes += [note for note in _ties(program, jacobians) if note not in notes]
     if said or notes:
@@ -306,6 +306,15 @@ def _has_ties(function: str) -> bool:
     stated = row.partials.values() if isinstance(row, Function) else ()
     parts = (part for one in stated if one is not None for part in tree.walk(one))
     return any(isinstance(part, tree.Name) and part.name == "first_share" for part in parts)
+
+
+def _zero(program: Program, jacobian: Jacobian) -> str:
+    """Why there are no terms."""
+    output = jacobian.output
+    for one in jacobian.wrt:
+        if isinstance(one, Input) and one.properties and all(_depends(output, a) for a in jacobian.wrt):
+            return f"{output.name} has slope 0 at every {kind(one.properties)} {one.name}"
+    return f"{output.name} does not depend on {' and '.join(_zero_in(program, jacobian))}"
 
 
 def _zero_in(program: Program, jacobian: Jacobian) -> list[str]:
