@@ -443,18 +443,22 @@ def _beside_zeros(merged: dict[tuple[object, ...], Factor]) -> bool:
             if guard.op == "==":
                 if decide(one - guard.form, ">=") is False:
                     return False
-            elif decide(guard.form - one, ">=") and _in_bounds(merged.values()):
+            elif decide(guard.form - one, ">=") and _harmless(merged.values()):
                 del merged[key]
     return True
 
 
-def _in_bounds(factors: Iterable[Factor]) -> bool:
-    """Whether every access is within its array, whatever the guards say."""
+def _harmless(factors: Iterable[Factor]) -> bool:
+    """Whether zero times the factors is zero where no guard keeps them from being read.
+
+    Not so for what may be out of bounds there, or infinite: a computed entry, or one below the line.
+    """
     return all(
-        form.within(size)
+        isinstance(f.array, Input)
+        and f.power > 0
+        and all(form.within(size) for form, size in zip(f.forms, f.array.shape, strict=True))
         for f in factors
-        if isinstance(f, Entry | Mask)
-        for form, size in zip(f.forms, f.array.shape, strict=True)
+        if isinstance(f, Entry)
     )
 
 

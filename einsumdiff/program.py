@@ -433,7 +433,7 @@ class Program:
 
     `arrays` gives what each name means at the end of the program (for wrt); `notes` says what was
     assumed, a sentence each. `builder` goes on where the program ended. `origins` says who gave an input
-    its shape, in words; `properties` are the words behind a declared shape, by name.
+    its shape, in words.
     """
 
     text: str
@@ -443,7 +443,6 @@ class Program:
     notes: tuple[str, ...]
     builder: Builder
     origins: Mapping[str, str] = field(default_factory=dict)
-    properties: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def definitions(self) -> tuple[Definition, ...]:

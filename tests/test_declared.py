@@ -315,8 +315,26 @@ def test_wrong_declarations():
         derive("y = x @ S @ x", wrt="S", structured="projected")
 
 
-def test_a_declared_definition_is_no_input_of_its_own():
-    """A wrt that is a definition stays as it is: only inputs are declared."""
+def test_a_guard_that_keeps_infinity_away_stays():
+    """Above the diagonal the logarithm is infinite, and tril selects before anything is multiplied."""
+    d = derive("L: (n, n) lower; y = sum(tril(L*log(X)*Y))", wrt="Y")
+    L, Y = structured("lower", "n", "n"), array("n", "n")
+    X = np.tril(np.abs(array("n", "n")) + 0.1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        assert_close(d(L=L, X=X, Y=Y), np.tril(L * np.log(X + np.triu(np.ones((5, 5)), 1))))
+        d = derive("L: (n, n) lower; y = sum(tril(L*Y/X))", wrt="Y")
+        assert_close(d(L=L, X=X, Y=Y), np.tril(L / (X + np.triu(np.ones((5, 5)), 1))))
+
+
+def test_only_inputs_are_declared():
+    with pytest.raises(EinsumDiffError, match="G is computed, and is declared symmetric"):
+        derive("G: (n, n) symmetric; G = A @ B; y = sum(G)", wrt="A")
+    with pytest.raises(EinsumDiffError, match="G is computed"):
+        derive("G = A @ B; y = sum(G)", wrt="A", shapes={"G": "n n lower"})
+
+
+def test_a_wrt_that_is_a_definition_is_found_to_be_nothing():
+    """Though it is symmetric wherever it is evaluated, its entries vary on their own."""
     text = "S: (n, n) symmetric; G = S @ S; y = sum((G + G.T)**2*X)"
     S, X = structured("symmetric", "n", "n"), array("n", "n")
     d = derive(text, wrt="G")

@@ -145,7 +145,6 @@ class _Building:
             tuple(self._notes(inputs)),
             self.builder,
             {variable.name: variable.source for variable in inputs if variable.source},
-            self.read.properties,
         )
 
     # -- sizes

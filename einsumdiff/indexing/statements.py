@@ -153,6 +153,13 @@ class Statements:
                     for one in names(size):
                         self._sizes.setdefault(str(one), "in shapes=")
                         self.words[one] = None
+        for statement in self._pending:
+            for name in {_target_name(target) for target in statement.targets} & self.properties.keys():
+                raise Unsupported(
+                    f"{name} is computed, and is declared {' '.join(self.properties[name])}",
+                    statement.span,
+                    "declare this of inputs: what follows for the rest is found",
+                )
         for name in self._sizes:
             if name in self._declared or any(
                 _target_name(t) == name for s in self._pending for t in s.targets
