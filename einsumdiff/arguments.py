@@ -14,6 +14,7 @@ from einsumdiff.errors import NameFault, RankFault, ShapeFault, ValueFault, as_r
 from einsumdiff.nodes import (
     Input,
 )
+from einsumdiff.properties import violation
 from einsumdiff.sizes import AnySize, evaluate, linear, names, substitute, symbol
 
 if TYPE_CHECKING:
@@ -107,6 +108,11 @@ class Arguments:
             if what and all(name in values for name in names(size)) and evaluate(size, values) < 0:
                 known = ", ".join(f"{name} = {values[name]}" for name in names(size))
                 raise ShapeFault(f"{what} has size {size} = {evaluate(size, values)}, for {known}")
+        for one in self.inputs:
+            if one.properties and one.name in arrays:
+                wrong = violation(one.name, arrays[one.name], one.properties)
+                if wrong is not None:
+                    raise ValueFault(wrong[0], None, wrong[1])
         for reduction in self.reductions:
             self._not_over_nothing(reduction, values)
         for name, size in self.indices:

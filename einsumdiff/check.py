@@ -17,6 +17,7 @@ from einsumdiff.needed import arguments
 from einsumdiff.nodes import Array, Definition, Input
 from einsumdiff.program import Program
 from einsumdiff.program import read as value_of
+from einsumdiff.properties import imposed, varied
 from einsumdiff.sizes import evaluate, names
 
 if TYPE_CHECKING:
@@ -124,7 +125,9 @@ def _random(program: Program, derivative: Callable[..., Any], draw: Callable[[An
         shapes = {one.name: [evaluate(s, sizes) for s in one.shape] for one in program.inputs}
         if any(size < 0 for shape in shapes.values() for size in shape):
             continue
-        arrays = {name: np.asarray(draw(shape)) for name, shape in shapes.items()}
+        arrays = {
+            one.name: imposed(np.asarray(draw(shapes[one.name])), one.properties) for one in program.inputs
+        }
         for name, size in checks.indices:
             places = np.random.default_rng(len(name)).integers(0, max(1, evaluate(size, sizes)), shapes[name])
             arrays[name] = np.minimum(places, arrays[name]) if arrays[name].dtype.kind == "i" else places
@@ -178,6 +181,8 @@ def _slope(program: Program, jacobian: Jacobian) -> Slope:
         if not columns:
             return np.zeros((*value_shape, *point.shape))
         whole = np.stack(columns, axis=-1).reshape((*value_shape, *point.shape))
+        if isinstance(wrt, Input) and wrt.meaning is not None:
+            whole = varied(whole, wrt.properties, wrt.meaning)
         number, rank = len(jacobian.wrt) - 1, len(value_shape)
         for (n, axis), place in sorted(jacobian.tied.items(), reverse=True):
             if n == number:  # an axis of a batch: only the diagonal is asked for

@@ -21,6 +21,7 @@ from einsumdiff.meaning import same
 from einsumdiff.nodes import Array, Input
 from einsumdiff.packing import Packing
 from einsumdiff.program import Program
+from einsumdiff.relying import like_terms_added
 from einsumdiff.request import Request, Step, request, wrt_names
 from einsumdiff.sizes import names as size_names
 from einsumdiff.structure import Structure, structure
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from einsumdiff.optimize import Problem
+
+
+_OF_THE_PROGRAM = (None, None, None, "numpy", "split", None, "free")
+"""The arguments of `derive` that a derivative has already."""
 
 
 def derive(
@@ -43,6 +48,7 @@ def derive(
     mode: str = "auto",
     ties: str = "split",
     rules: Rules | None = None,
+    structured: str = "free",
 ) -> Any:
     """The derivative of a program, or of a derivative.
 
@@ -63,6 +69,10 @@ def derive(
     ties : where the largest (or least) is there twice, max, min, maximum, minimum, fmax, fmin and clip
         give each an equal part (`split`), all to the `first`, or nothing to any (`zero`).
     rules : functions of one's own, see `register`; on top of those of a `with` statement around.
+    structured : how the entries of a wrt vary that is declared symmetric, psd, diagonal, lower or upper:
+        each on its own as if nothing were declared (`free`, the default and JAX's), within the matrices
+        that have the property (`projected`: (G + G.T)/2 for a symmetric one), or as the parameters of one
+        triangle (`triangle`: G + G.T - diag(G)).
 
     Returns
     -------
@@ -93,15 +103,16 @@ def derive(
         names = ", ".join(repr(key) for key in program)
         raise Unsupported("this is several derivatives", None, f"go on from one of them: {names}")
     if isinstance(program, Derivative):
-        if (shapes, output, batch, notation, ties, rules) != (None, None, None, "numpy", "split", None):
-            names = "shapes=, output=, batch=, notation=, ties= and rules="
+        if (shapes, output, batch, notation, ties, rules, structured) != _OF_THE_PROGRAM:
+            names = "shapes=, output=, batch=, notation=, ties=, rules= and structured="
             raise ValueFault(f"{names} belong to the program, not to a derivative of it")
         packing = program.asked.packing if program.asked is not None else None
         if packing is not None:
             wrt = packing.plain(wrt)
         return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
+    policies = {"mode": mode, "notation": notation, "ties": ties, "batch": batch, "structured": structured}
     with in_force(rules):
-        return _derive_text_or_function(program, wrt, order, shapes, output, batch, notation, mode, ties)
+        return _derive_text_or_function(program, wrt, order, shapes, output, policies)
 
 
 def _derive_text_or_function(
@@ -110,16 +121,13 @@ def _derive_text_or_function(
     order: int,
     shapes: Mapping[str, object] | None,
     output: str | int | None,
-    batch: str | Sequence[str] | None,
-    notation: str,
-    mode: str,
-    ties: str,
+    policies: Mapping[str, Any],
 ) -> Any:
     if callable(program):
-        if notation != "numpy":
+        if policies["notation"] != "numpy":
             raise ValueFault("a Python function is written with NumPy", None, "leave notation= out")
-        return _derive_function(program, wrt, order, shapes, output, batch, mode, ties)
-    asked = request(program, wrt, order, shapes, output, mode, notation, ties, batch)
+        return _derive_function(program, wrt, order, shapes, output, policies)
+    asked = request(program, wrt, order, shapes, output, **policies)
     return _derive(replace(asked, rules=rules_of(setting())))
 
 
@@ -129,15 +137,13 @@ def _derive_function(
     order: int,
     shapes: Mapping[str, object] | None,
     output: str | int | None,
-    batch: str | Sequence[str] | None,
-    mode: str,
-    ties: str,
+    policies: Mapping[str, Any],
 ) -> Any:
     """The derivative of a Python function: of the text that says the same."""
     from einsumdiff.tracing.trace import trace
 
     traced = trace(function, wrt, shapes, output)
-    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode, ties=ties, batch=batch)
+    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, **policies)
     try:
         return _derive(replace(asked, packing=traced.packing, rules=rules_of(setting())))
     except EinsumDiffError as error:
@@ -160,8 +166,10 @@ def _derive(asked: Request) -> Any:
         wrt=names,
         ties=asked.ties,
         notation=asked.notation,
+        structured=asked.structured,
     )
-    program = _with_declared(program, statements, names)
+    program = _with_declared(program, statements, names, asked.structured)
+    _some_structured(program, names, asked.structured)
     if asked.packing is not None:
         program = _in_order(program, asked.packing)
     jacobians: Sequence[Jacobian] = ()
@@ -170,6 +178,7 @@ def _derive(asked: Request) -> Any:
         tie = partial(in_batch, program, names=asked.batch)
         starts = jacobians if k else [None]
         jacobians = [new for one in starts for new in repeated(program, one, wrt, step.order, step.mode, tie)]
+    jacobians = [like_terms_added(program, jac) for jac in jacobians]
     if asked.single:
         return Derivative(program, jacobians[0], asked)
     found = {}
@@ -179,11 +188,26 @@ def _derive(asked: Request) -> Any:
     return Derivatives(program, found, asked)
 
 
-def _with_declared(program: Program, statements: Sequence[tree.Statement], names: tuple[str, ...]) -> Program:
+def _some_structured(program: Program, names: Sequence[str], structured: str) -> None:
+    """A meaning that was chosen is that of some wrt."""
+    found = [program.arrays.get(name) for name in names]
+    if structured != "free" and not any(isinstance(one, Input) and one.properties for one in found):
+        name = names[0]
+        raise ValueFault(
+            f"structured={structured!r}, and no structure of {' or '.join(names)} is declared",
+            None,
+            f'declare it: "{name}: (n, n) symmetric", or shapes={{"{name}": "n n symmetric"}}',
+        )
+
+
+def _with_declared(
+    program: Program, statements: Sequence[tree.Statement], names: tuple[str, ...], structured: str
+) -> Program:
     """The program with a wrt that is declared, though nothing reads it, as an input."""
     for one in statements:
         if isinstance(one, tree.Declare) and one.name.name in names and one.name.name not in program.arrays:
-            array = Input(one.name.name, tuple(declared_size(size) for size in one.sizes))
+            shape = tuple(declared_size(size) for size in one.sizes)
+            array = Input(one.name.name, shape, one.properties, structured if one.properties else None)
             program = replace(
                 program,
                 inputs=(*program.inputs, array),
@@ -384,13 +408,22 @@ class Derivative(_Derived):
     def _derived(self, names: tuple[str, ...], order: int, mode: str, single: bool) -> Any:
         asked = self.asked.further(names, order, mode, single, self.wrt) if self.asked else None
         arrays = [self._program.arrays.get(name) for name in names]
-        if asked is not None and not all(isinstance(array, Input) for array in arrays):
+        relied = [a for a in arrays if isinstance(a, Input) and a.properties]
+        if asked is not None and (relied or not all(isinstance(array, Input) for array in arrays)):
             return _derive(asked)
+        if relied:
+            raise Unsupported(
+                f"this formula was read, and may be simplified for a {' '.join(relied[0].properties)} "
+                f"{relied[0].name}",
+                None,
+                f"derive it from a program, or do not declare that {relied[0].name} is",
+            )
         program = replace(self._program, builder=self._program.builder.copy())
         wrt = [_array(program, name) for name in names]
         jacobians = repeated(
             program, self._jacobian, wrt, order, mode, partial(in_batch, program, names=self._batch)
         )
+        jacobians = [like_terms_added(program, jac) for jac in jacobians]
         if single:
             return Derivative(program, jacobians[0], asked, self._reader)
         found = {}

@@ -16,6 +16,7 @@ from einsumdiff.nodes import (
     Array,
     Definition,
     Entry,
+    Input,
     Label,
     Mask,
     Product,
@@ -27,6 +28,7 @@ from einsumdiff.nodes import (
 from einsumdiff.partials import of_term, partials
 from einsumdiff.program import Builder, Program, live
 from einsumdiff.sizes import AnySize, assumed
+from einsumdiff.subspace import directions
 from einsumdiff.terms import compose, fold, identity, simplified
 
 
@@ -167,10 +169,18 @@ def _accumulate(
         found = forward if other < cost else backward
     jacobians = []
     for x in wrt:
-        terms = collect(s for t in found[x] for s in simplified(t, program.builder))
+        meant = _meant(found[x], len(base.shape), x)
+        terms = collect(s for t in meant for s in simplified(t, program.builder))
         shape = base.shape + x.shape
         jacobians.append(Jacobian(base.output, (*base.wrt, x), tuple(terms), shape, base.tied))
     return jacobians
+
+
+def _meant(terms: list[Term], split: int, x: Array) -> list[Term]:
+    """A derivative by all entries of x as the one along the directions in which x varies."""
+    if not isinstance(x, Input) or x.meaning in (None, "free"):
+        return terms
+    return [s for t in terms for along in directions(x) for s in compose(t, split, along, x.shape)]
 
 
 def _cost(term: Term) -> float:

@@ -25,7 +25,7 @@ from einsumdiff.meaning import Copier
 from einsumdiff.nodes import Array, Definition, Input, Sum
 from einsumdiff.program import Builder, Program
 from einsumdiff.sizes import AnySize, substitute, symbol
-from einsumdiff.views.index import ties_said
+from einsumdiff.views.index import meaning_said, ties_said
 
 
 def read(text: str, rules: Rules | None = None) -> Any:
@@ -153,8 +153,11 @@ def _build(
         kept.insert(0, tree.Declare(name, tuple(sizes), (), span))
     kept.append(tree.Assign((target,), partial.value, span))
     held = [one.name for one, _ in partial.wrt if one.name in defined]
-    program = build(tuple(kept), text=text, shapes=None, output=result, wrt=(result, *held))
-    return _jacobian(program, partial, declared, defined, {name: letter for letter, name in new.items()})
+    free = [one.name for one, _ in partial.wrt if one.name not in defined]
+    program = build(tuple(kept), text=text, shapes=None, output=result, wrt=(result, *held, *free))
+    return _jacobian(
+        text, program, partial, declared, defined, {name: letter for letter, name in new.items()}
+    )
 
 
 def _tied(partial: tree.Partial) -> dict[tuple[int, int], int]:
@@ -169,6 +172,7 @@ def _tied(partial: tree.Partial) -> dict[tuple[int, int], int]:
 
 
 def _jacobian(
+    text: str,
     program: Program,
     partial: tree.Partial,
     declared: Mapping[str, tree.Declare],
@@ -184,6 +188,7 @@ def _jacobian(
     inputs: dict[str, Array] = {}
     read = {one.name: one.shape for one in program.inputs}
     at, tied = len(partial.axes), _tied(partial)
+    wrt_names = {one.name for one, _ in partial.wrt}
     for n, (one, items) in enumerate(partial.wrt):
         shape: list[AnySize] = []
         for k in range(len(items)):
@@ -195,7 +200,10 @@ def _jacobian(
     for name in dict.fromkeys([*declared, *read]):
         if name in read or (name not in defined and name != partial.output.name):
             known = read[name] if name in read else tuple(declared_size(s) for s in declared[name].sizes)
-            inputs[name] = Input(name, tuple(substitute(size, sizes) for size in known))
+            known = tuple(substitute(size, sizes) for size in known)
+            properties = declared[name].properties if name in declared else ()
+            meaning = meaning_said(text) if properties and name in wrt_names else None
+            inputs[name] = Input(name, known, properties, meaning)
     copier = Guarded({**program.builder.constants, **inputs}, sizes)
     copier.definitions([whole, *program.arrays.values()])
     arrays: dict[str, Array] = {

@@ -12,6 +12,7 @@ from typing import SupportsIndex
 from einsumdiff.errors import NameFault, ValueFault, as_read
 from einsumdiff.extension import Rules
 from einsumdiff.packing import Packing
+from einsumdiff.properties import MEANINGS
 
 _EINSUM = re.compile(r"[\sA-Za-z.,]*->[\sA-Za-z.]*")
 _OPERAND = r"[\sA-Za-z]*(\.\.\.)?[\sA-Za-z]*"
@@ -52,6 +53,7 @@ class Request:
     notation: str = "numpy"
     ties: str = "split"
     rules: Rules | None = None
+    structured: str = "free"
 
     def further(
         self, names: tuple[str, ...], order: int, mode: str, single: bool, before: tuple[str, ...]
@@ -75,6 +77,7 @@ def request(
     notation: object = "numpy",
     ties: object = "split",
     batch: object = None,
+    structured: object = "free",
 ) -> Request:
     """The arguments of `derive`, checked."""
     if not isinstance(program, str):
@@ -83,6 +86,12 @@ def request(
         raise ValueFault(f"there is no notation {notation!r}", None, f"write {' or '.join(NOTATIONS)}")
     if ties not in TIES:
         raise ValueFault(f"there is no policy {ties!r} for ties", None, f"write {', '.join(TIES)}")
+    if structured not in MEANINGS:
+        raise ValueFault(
+            f"structured= is {structured!r}, which is no way for entries to vary",
+            None,
+            f"write {', '.join(map(repr, MEANINGS))}",
+        )
     if notation == "matrix":
         pass
     elif _EINSUM.fullmatch(program) or (_IMPLICIT.fullmatch(program) and ("," in program or _numbers(wrt))):
@@ -95,7 +104,17 @@ def request(
     single = isinstance(wrt, str)
     given = _plain_shapes(shapes)
     sizes = () if batch is None else _size_names(batch)
-    return Request(program, given, output, steps, single, sizes, notation=str(notation), ties=str(ties))
+    return Request(
+        program,
+        given,
+        output,
+        steps,
+        single,
+        sizes,
+        notation=str(notation),
+        ties=str(ties),
+        structured=str(structured),
+    )
 
 
 def _numbers(wrt: object) -> bool:

@@ -13,7 +13,7 @@ import einsumdiff
 PACKAGE = Path(einsumdiff.__file__).parent
 
 LAYERS = """
-    errors  data  sizes  tracing  language  language.domains  indexing  forms
+    errors  data  sizes  properties  tracing  language  language.domains  indexing  forms
     forms.options
     language.tree  nodes  language.faults  packing  tracing.places
     canonical  language.rows  language.build  language.layout  solve  contract  structure  unfolding  plan
@@ -22,7 +22,7 @@ LAYERS = """
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
     language.by_sympy
-    language.table  indexing.shapes  indicators  needed
+    language.table  indexing.shapes  indicators  needed  subspace
     language.matrix_functions
     language.matrix  extension
     indexing.scalars  products  indexing.ranges  indexing.calls  request
@@ -43,7 +43,7 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    lower  tracing.recorded
+    lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy_helpers  targets.numpy_views
     forms.patterns

@@ -26,6 +26,7 @@ from einsumdiff.nodes import (
     body_arrays,
 )
 from einsumdiff.program import Program, live
+from einsumdiff.properties import MEANINGS, kind
 from einsumdiff.sizes import names
 from einsumdiff.views.letters import (
     DEFINITIONS,
@@ -213,13 +214,15 @@ def program_text(program: Program, explicit: bool = True, outputs: Sequence[Defi
 
 def _declaration(program: Program, array: Input) -> str:
     """`(n, n) symmetric`."""
-    return " ".join([shape_text(array.shape), *program.properties.get(array.name, ())])
+    return " ".join([shape_text(array.shape), *array.properties])
 
 
 def formula_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
-    """Shared definitions and derivatives, a line for each, without shapes."""
+    """Shared definitions and derivatives, a line for each, without shapes; and what is assumed of inputs."""
     lines, _, partials = _page(program, jacobians).written(jacobians)
-    return "\n".join([*lines, *partials])
+    said = [f"{one.name} is {' '.join(one.properties)}" for one in program.inputs if one.properties]
+    assumed = [f"assumed, not checked: {'; '.join(said)}", *_meanings(jacobians)] if said else []
+    return "\n".join([*lines, *partials, *assumed])
 
 
 def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
@@ -241,7 +244,8 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
     notes = list(program.notes)
     for jac in jacobians:
         if not jac.terms:
-            notes.append(f"{output.name} does not depend on {' and '.join(_zero_in(program, jac))}")
+            notes.append(_zero(program, jac))
+    notes += _meanings(jacobians)
     notes += [note for note in _ties(program, jacobians) if note not in notes]
     if said or notes:
         lines.append(
@@ -250,6 +254,24 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
             else f"# {'; '.join(notes)}"
         )
     return "\n".join(lines)
+
+
+def _meanings(jacobians: Sequence[Jacobian]) -> list[str]:
+    """How the entries vary of a wrt with declared properties."""
+    wrt = dict.fromkeys(array for jac in jacobians for array in jac.wrt)
+    return [
+        f"{MEANINGS[one.meaning].format(one.name, kind(one.properties))} ({one.meaning})"
+        for one in wrt
+        if isinstance(one, Input) and one.meaning is not None
+    ]
+
+
+def meaning_said(text: str) -> str:
+    """How a wrt with properties varies, by the notes of a printed derivative."""
+    for meaning, phrase in MEANINGS.items():
+        if re.search("#.*" + phrase.format(r"\w+", r"\w+") + rf" \({meaning}\)", text):
+            return meaning
+    return "free"
 
 
 POLICIES = {
@@ -294,6 +316,15 @@ def _has_ties(function: str) -> bool:
     stated = row.partials.values() if isinstance(row, Function) else ()
     parts = (part for one in stated if one is not None for part in tree.walk(one))
     return any(isinstance(part, tree.Name) and part.name == "first_share" for part in parts)
+
+
+def _zero(program: Program, jacobian: Jacobian) -> str:
+    """Why there are no terms."""
+    output = jacobian.output
+    for one in jacobian.wrt:
+        if isinstance(one, Input) and one.properties and all(_depends(output, a) for a in jacobian.wrt):
+            return f"{output.name} has slope 0 at every {kind(one.properties)} {one.name}"
+    return f"{output.name} does not depend on {' and '.join(_zero_in(program, jacobian))}"
 
 
 def _zero_in(program: Program, jacobian: Jacobian) -> list[str]:
