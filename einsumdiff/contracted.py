@@ -17,7 +17,7 @@ from einsumdiff.differentiate import Jacobian, differentiate, further
 from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.function import Compiled
 from einsumdiff.needed import arguments
-from einsumdiff.nodes import Array, Definition, Sum
+from einsumdiff.nodes import Array, Definition, Input, Sum
 from einsumdiff.packing import Leaf, Packing, Template, renamed
 from einsumdiff.program import Program
 from einsumdiff.vectors import Contraction, Part
@@ -263,13 +263,21 @@ class Contractible(Compiled):
     def _hvp(self) -> Contraction:
         if self._order > 1:
             return self._jvp()
-        program, gradients = self._program, self._jacobians
-        if self.asked is not None and (program.output.shape or self.asked.steps[-1].mode == "forward"):
-            program = self._own_program()  # what forward mode builds is as large as the derivative
-            gradients = [
-                in_batch(program, one, self._batch) for one in differentiate(program, self._last, "reverse")
-            ]
-        return vectors.along(program, gradients, self._last)
+        program, asked = self._program, self.asked
+        forward = asked is not None and (program.output.shape or asked.steps[-1].mode == "forward")
+        if not forward:
+            return vectors.along(program, self._as_derived(program), self._last)
+        program = self._own_program()  # what forward mode builds is as large as the derivative
+        return vectors.along(program, self._gradients(program), self._last)
+
+    def _gradients(self, program: Program) -> list[Jacobian]:
+        found = differentiate(program, self._last, "reverse")
+        return [in_batch(program, one, self._batch) for one in found]
+
+    def _as_derived(self, program: Program) -> list[Jacobian]:
+        """The first derivatives, without what holds only where the declared properties of a wrt do."""
+        relying = any(isinstance(x, Input) and x.properties for x in self._last)
+        return self._gradients(program) if relying and self.asked is not None else self._jacobians
 
     def _own_program(self) -> Program:
         return replace(self._program, builder=self._program.builder.copy())
@@ -298,7 +306,7 @@ class Contractible(Compiled):
                 "derive with order=1 or order=2 in one name",
             )
         program = self._own_program()
-        found = [further(program, one, [one.wrt[0]])[0] for one in self._jacobians]
+        found = [further(program, one, [one.wrt[0]])[0] for one in self._as_derived(program)]
         return [in_batch(program, one, self._batch) for one in found]
 
 

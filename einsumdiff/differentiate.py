@@ -78,7 +78,7 @@ def further(program: Program, jacobian: Jacobian, wrt: Sequence[Array], mode: st
 
 
 def directional(
-    program: Program, before: Sequence[Jacobian], directions: Mapping[Array, Array]
+    program: Program, before: Sequence[Jacobian], along: Mapping[Array, Array]
 ) -> list[tuple[Term, ...]]:
     """The derivative of each of some derivatives along a direction in every wrt at once.
 
@@ -86,9 +86,9 @@ def directional(
     serves all of them.
     """
     seeds = [_seeds(one) for one in before]
-    graph = _Graph([array for one in seeds for array in one], list(directions), program.builder)
+    graph = _Graph([array for one in seeds for array in one], list(along), program.builder)
     uses = _uses(graph, [a for one in seeds for a, terms in one.items() for _ in terms])
-    starts = {x: entry_term(direction) for x, direction in directions.items()}
+    starts = {x: _along(x, direction) for x, direction in along.items()}
     tangents, _ = _tangents(graph, uses, starts, ())
     found = []
     for one, seed in zip(before, seeds, strict=True):
@@ -109,7 +109,8 @@ def weighted(program: Program, weights: Array, wrt: Sequence[Array]) -> list[tup
     seed = entry_term(weights)
     graph = _Graph([output], wrt, program.builder)
     found, _ = _reverse(graph, (), {output: [seed]}, wrt)
-    return [tuple(collect(s for t in found[x] for s in simplified(t, program.builder))) for x in wrt]
+    meant = ((s for t in _meant(found[x], 0, x) for s in simplified(t, program.builder)) for x in wrt)
+    return [tuple(collect(terms)) for terms in meant]
 
 
 def entry_term(array: Array) -> Term:
@@ -180,7 +181,15 @@ def _meant(terms: list[Term], split: int, x: Array) -> list[Term]:
     """A derivative by all entries of x as the one along the directions in which x varies."""
     if not isinstance(x, Input) or x.meaning in (None, "free"):
         return terms
-    return [s for t in terms for along in directions(x) for s in compose(t, split, along, x.shape)]
+    return [s for t in terms for way in directions(x) for s in compose(t, split, way, x.shape)]
+
+
+def _along(x: Array, direction: Array) -> list[Term]:
+    """How x moves along a direction: as it is, or as the directions in which x varies tell."""
+    if not isinstance(x, Input) or x.meaning in (None, "free"):
+        return [entry_term(direction)]
+    rank, entry = len(x.shape), entry_term(direction)
+    return [s for way in directions(x) for s in compose(way, rank, entry, x.shape)]
 
 
 def _cost(term: Term) -> float:
@@ -225,7 +234,7 @@ def _forward(
     uses = _uses(graph, [array for array, terms in seeds.items() for _ in terms])
     found: dict[Array, list[Term]] = {}
     for x in wrt:
-        tangents, swept = _tangents(graph, uses, {x: identity(x.shape)}, x.shape)
+        tangents, swept = _tangents(graph, uses, {x: [identity(x.shape)]}, x.shape)
         found[x], joined = _joined(seeds, len(shape), tangents)
         cost += swept + joined
     return found, cost
@@ -240,7 +249,10 @@ def _uses(graph: _Graph, read: Iterable[Array]) -> dict[Array, int]:
 
 
 def _tangents(
-    graph: _Graph, uses: Mapping[Array, int], starts: Mapping[Array, Term], own: tuple[AnySize, ...]
+    graph: _Graph,
+    uses: Mapping[Array, int],
+    starts: Mapping[Array, Sequence[Term]],
+    own: tuple[AnySize, ...],
 ) -> tuple[dict[Array, list[Term]], float]:
     """The derivative of every definition where those of the wrt are `starts`, whose last axes are `own`.
 
@@ -248,7 +260,7 @@ def _tangents(
     through it.
     """
     cost = 0.0
-    tangents: dict[Array, list[Term]] = {x: [start] for x, start in starts.items()}
+    tangents: dict[Array, list[Term]] = {x: list(start) for x, start in starts.items()}
     for definition in graph.order:
         if len(starts) == 1 and definition in starts:
             continue
