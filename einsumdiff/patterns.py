@@ -166,11 +166,20 @@ def _relations(term: Term, shape: Sequence[AnySize], copies: set[int]) -> tuple[
         bounds = rest.bounds()
         if bounds is None or (not of and _whole(bounds, shape[axis])):
             continue
-        found.append(Relation(axis, tuple(of), *bounds, _toeplitz(term, shape, axis, of)))
+        found.append(_forward(Relation(axis, tuple(of), *bounds, _toeplitz(term, shape, axis, of))))
     for factor in term.product.factors:
         if isinstance(factor, Guard):
             found += _guarded(factor, term, anchors)
     return tuple(found)
+
+
+def _forward(one: Relation) -> Relation:
+    """Of two axes at a distance the later one is said by the earlier, so that terms can be compared."""
+    if len(one.of) != 1 or one.of[0][1] != 1 or one.of[0][0] < one.axis:
+        return one
+    low = None if one.high is None else -one.high
+    high = None if one.low is None else -one.low
+    return Relation(one.of[0][0], ((one.axis, 1),), low, high, one.toeplitz)
 
 
 def _at(term: Term, of: Iterable[tuple[int, AnySize]]) -> Form:

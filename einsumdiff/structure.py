@@ -150,7 +150,7 @@ class Structure:
             return f"diagonal in {self._groups(pairs)} plus rank {self.rank}"
         if kind == "low-rank":
             return (
-                f"low-rank: rank {self.rank}"
+                f"low-rank (rank {self.rank})"
                 if self.split
                 else f"sum of {len(self.terms)}: {' + '.join(said)}"
             )
