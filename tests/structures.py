@@ -3,7 +3,6 @@
 Of a pattern nothing is stored, of an outer product its factors, of what is there twice one copy.
 """
 
-
 ROWS = [
     # no axes tied, or nothing there
     ("y = sum(W*X + b)", "W", {"W": "m n", "X": "m n", "b": "n"}, 1, "dense", "m*n"),

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from einsumdiff import SyntaxFault, Unsupported, derive, read
 
+# ruff: noqa: E501
+
 # program, wrt, order, the printed derivative without its last line, structure
 GOLDEN = [
     ("y = sum(W*X + b)", "W", 1, "dy/dW[i,j] = X[i,j]", "dense"),
