@@ -150,6 +150,7 @@ class _Lowering:
             tuple(returns),
             sources,
             indices=indices,
+            shapes={n: a.shape for n, a in self.program.arrays.items() if isinstance(a, Definition)},
         )
 
     # -- names and sizes --------------------------------------------------------------------------------

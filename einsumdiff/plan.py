@@ -7,12 +7,13 @@ overlaps itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 
+from einsumdiff.errors import Unsupported
 from einsumdiff.nodes import Form, Input, Label, Number, bare
-from einsumdiff.sizes import AnySize
+from einsumdiff.sizes import AnySize, symbol
 
 Axes = tuple[Label, ...]
 
@@ -232,10 +233,14 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hot:
-    """`[index == form]` as an array of zeros and ones."""
+    """`[index == form]` as an array of zeros and ones; the places are those of an axis of that size.
+
+    A negative place counts from the end of it.
+    """
 
     index: Expr
     form: Form
+    size: AnySize
     axes: Axes
 
 
@@ -316,7 +321,7 @@ def parts(value: Expr) -> tuple[Expr, ...]:
             return a, b
         case Running(base=base) | RunningAt(base=base) | RunningOthers(base=base):
             return (base,)
-        case Hot(index, _, _):
+        case Hot(index, _, _, _):
             return (index,)
         case Power(base, _, _) | Fold(_, base, _) | Others(base, _, _) | Cast(base, _) | Whole(base, _):
             return (base,)
@@ -376,8 +381,8 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
             return Take(relabelled(a, new), label, relabelled(index, new), axes(labels))
         case Scatter(a, label, index, labels):
             return Scatter(relabelled(a, new), new.get(label, label), relabelled(index, new), axes(labels))
-        case Hot(index, form, labels):
-            return Hot(relabelled(index, new), form.substitute(forms), axes(labels))
+        case Hot(index, form, size, labels):
+            return Hot(relabelled(index, new), form.substitute(forms), size, axes(labels))
         case Place(form, labels):
             return Place(form.substitute(forms), axes(labels))
         case Condition(form, op, labels):
@@ -453,6 +458,7 @@ class Plan:
     With `keys` the last of them are returned as a dictionary with these keys.
     `indices` are the parameters that hold places of axes, and no numbers.
     `sources` tells for each size name the axis that it is read from.
+    `shapes` are those of the program's definitions, to be named in messages.
     """
 
     name: str
@@ -462,3 +468,15 @@ class Plan:
     sources: dict[str, Source]
     keys: tuple[str | tuple[str, ...], ...] = ()
     indices: frozenset[str] = frozenset()
+    shapes: Mapping[str, tuple[AnySize, ...]] = field(default_factory=dict)
+
+    def sourceless(self, size: str) -> Unsupported:
+        """That no parameter has an axis of that size, and how to give it a number."""
+        hint = f"give it a number, or give an input an axis of size {size}"
+        for name, shape in self.shapes.items():
+            if symbol(size) in shape:
+                sizes = ["5" if one == symbol(size) else f'"{one}"' for one in shape]
+                said = f"({', '.join(sizes)}{',' * (len(sizes) == 1)})"
+                hint = f'give it a number where {name} gets its shape: shapes={{"{name}": {said}}}'
+                break
+        return Unsupported(f"the size {size} is that of no axis of an input", hint=hint)

@@ -226,6 +226,9 @@ class Builder:
         labels = [form.label for form in only.forms if form.coefficients]
         if None in labels or len(set(labels)) < len(labels):
             return None
+        for form, size in zip(only.forms, only.array.shape, strict=True):  # no entry is left out
+            if size != (form.label.size if form.label is not None else 1):
+                return None
         return only.array
 
     def entry(self, value: Value) -> Entry:

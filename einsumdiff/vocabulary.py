@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from einsumdiff.indexing.calls import signature
-from einsumdiff.language.rows import Definition, Form, Function, NamedNumber, Operation, Row, option
+from einsumdiff.language.rows import Definition, Form, Function, NamedNumber, Operation, Row, gives, option
 from einsumdiff.language.table import Table, load_table
 
 _HEADING = re.compile(r"^# -{10,} (.+)$", re.MULTILINE)
@@ -89,9 +89,8 @@ def _says(row: Row) -> Iterator[str]:
         case NamedNumber(value=value):
             yield f"= {value}"
         case Form():
-            results = option(row, "gives")
-            if results:
-                yield "gives several results: " + " ".join(row.options[row.options.index("gives") + 1 :])
+            if gives(row):
+                yield "gives several results: " + " ".join(gives(row))
 
 
 def text() -> str:

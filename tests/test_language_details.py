@@ -238,3 +238,8 @@ def test_a_property_is_printed_and_read():
     assert "S: (n, n) symmetric" in d.program
     assert read(str(d)) == d
     assert "S: (n, n) symmetric" in str(read(str(d)))
+
+
+def test_a_statement_after_a_semicolon_may_begin_with_a_sign():
+    d = derive("h = x**2; -sum(h)", wrt="x")
+    assert d(x=[1.0, -3.0]).tolist() == [-2.0, 6.0]

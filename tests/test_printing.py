@@ -134,7 +134,9 @@ GOLDEN = [
     ("C[j0,j1,j2,j3] = A[d0,j0,d1,j1]*B[j2,d1,d0,j3]", "A", 1,
         "dC[j0,j1,j2,j3]/dA[m,n,p,q] = delta[j0,n]*delta[j1,q]*B[j2,p,m,j3]",
         "block-diagonal in (j0, n), (j1, q): n*q equal blocks of r*s by m*p"),
-    ("power(x, y)", "x", 1, "df[i]/dx[m] = delta[i,m]*y[i]*x[i]**(y[i] - 1)", "diagonal in (i, m)"),
+    ("power(x, y)", "x", 1,
+        "v[i] = x[i]**(y[i] - 1 + (x[i] == 0)*(y[i] == 0))\n"
+        "df[i]/dx[m] = delta[i,m]*y[i]*v[i]", "diagonal in (i, m)"),
     ("y = diag(x) @ A", "x", 1, "dy[i,j]/dx[m] = delta[i,m]*A[i,j]", "block-diagonal in (i, m): m blocks of n by 1"),
     ("y[i] = prod[k](A[i,k] + A[k,i])", "A", 1,
         "v[i,k] = prod[j](where(delta[k,j], 1, A[i,j] + A[j,i]))\n"

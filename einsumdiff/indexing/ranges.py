@@ -91,8 +91,8 @@ class Ranges:
                     if isinstance(c, int) and c > 0:
                         bound = (size - 1 - form.constant) // c + 1
                         self.bounds.setdefault(index, []).append((bound, access.span))
-                    elif c == -1:
-                        self.bounds.setdefault(index, []).append((form.constant + 1, access.span))
+                    elif isinstance(c, int):
+                        self.bounds.setdefault(index, []).append((form.constant // -c + 1, access.span))
 
     def _constant(self, form: Affine, size: AnySize, access: Access, axis: int) -> None:
         """A number in brackets; a negative one counts from the end."""

@@ -15,6 +15,7 @@ from typing import Protocol
 from einsumdiff.errors import (
     EinsumDiffError,
     IndexFault,
+    NameFault,
     Span,
     SyntaxFault,
     Unsupported,
@@ -55,6 +56,7 @@ from einsumdiff.language.rows import (
     NamedNumber,
     Operation,
     Parameter,
+    fields,
     gives,
     option,
 )
@@ -62,6 +64,7 @@ from einsumdiff.language.table import load_table
 from einsumdiff.sizes import AnySize, as_fraction
 
 ELLIPSIS = "..."
+ATTRIBUTES = ("T", "mT", "shape", "size", "ndim")
 EXPLICIT = ("sum", "prod", "max", "min")
 
 
@@ -378,8 +381,32 @@ class Reader:
             case tree.Slice(start=start, stop=stop, step=step, span=span):
                 begin, end, by = (None if part is None else self.static(part) for part in (start, stop, step))
                 return Cut(begin, end, by, False, span)
+            case tree.Sequence(span=span):
+                return Cut(self._places(item), None, None, True, span)
             case _:
                 return Cut(self.static(item), None, None, True, item.span)
+
+    def _places(self, item: tree.Sequence) -> Node:
+        """A list of places in brackets: `x[[0, -1]]`."""
+        if item.span.source.startswith("("):
+            inside = item.span.source[1:-1]
+            raise IndexFault(
+                "places in round brackets are items of the bracket in NumPy",
+                item.span,
+                f"write {inside} for an item each, or the list [{inside}] for places of one axis",
+            )
+        for part in tree.walk(item):
+            if isinstance(part, tree.Constant) and isinstance(part.value, bool):
+                raise Unsupported(
+                    f"{item.span.source} is a mask", part.span, "write the places where it is True: x[[0, 2]]"
+                )
+            if isinstance(part, tree.Number) and not isinstance(part.value, int):
+                raise IndexFault(
+                    f"{part.span.source} is no whole number",
+                    part.span,
+                    "brackets hold whole numbers: x[[0, 2]]",
+                )
+        return self.read(item, False)
 
     def _is_item(self, item: tree.Tree) -> bool:
         """Whether it is a letter, a whole number or an affine form of them."""
@@ -481,7 +508,20 @@ class Reader:
             f"{node.span.source} is not understood", node.span, f"take one axis: {base.span.source}[0]"
         )
 
+    def _field(self, node: tree.Attribute, call: tree.Apply, indexed: bool) -> Node:
+        """`slogdet(A).logabsdet`."""
+        named = fields(load_table().get(call.function))
+        if node.name in named:
+            return self._apply(replace(call, function=several(call)[named.index(node.name)]), indexed)
+        raise NameFault(
+            f"{call.function} has no .{node.name}",
+            node.span,
+            f"known are {' '.join(f'.{one}' for one in named or ATTRIBUTES)}",
+        )
+
     def _attribute(self, node: tree.Attribute, indexed: bool) -> Node:
+        if isinstance(node.base, tree.Apply) and node.name not in ATTRIBUTES:
+            return self._field(node, node.base, indexed)
         match node.name:
             case "size":
                 return AxisSize(node.span, self.read(node.base, False), None)

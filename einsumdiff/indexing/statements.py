@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from math import isnan
 
 from einsumdiff.errors import IndexFault, NameFault, ShapeFault, Span, Unsupported
 from einsumdiff.indexing.calls import unknown_function
@@ -16,6 +17,7 @@ from einsumdiff.indexing.expression import (
     Line,
     Named,
     Node,
+    Number,
     Reference,
     SizeName,
     Variable,
@@ -338,6 +340,8 @@ class Statements:
                 return SizeName(name.span, str(name.name))
             row = load_table().get(name.name)
             if isinstance(row, NamedNumber) and name.name not in self._declared:
+                if isnan(row.value):  # no letter of algebra: nan - nan is not 0
+                    return Number(name.span, row.value)
                 return Named(name.span, row.name)
             free = name.name in self._declared or is_array_too(name.name)
             if row is not None and not free:

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any
 
 from einsumdiff import plan
-from einsumdiff.errors import NameFault, Unsupported
+from einsumdiff.errors import NameFault
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.nodes import Form, Label, bare
 from einsumdiff.plan import Expr, Plan
@@ -130,10 +130,7 @@ class _Writer(Views):
     def _sizes(self) -> list[str]:
         """Lines that read the sizes that are needed off the shapes."""
         for name in sorted(self.sizes - set(self.plan.sources)):
-            raise Unsupported(
-                f"the size {name} is that of no axis of an input",
-                hint=f"give it a number, or give an input an axis of size {name}",
-            )
+            raise self.plan.sourceless(name)
         sources = self.plan.sources
         for name in reversed(sources):  # what a size is solved with is needed too
             if name in self.sizes:
@@ -368,8 +365,8 @@ class _Writer(Views):
                 return self._take(self.emit(base, want), label, index)
             case plan.Scatter(inner, label, index, axes):
                 return self._scattered(value)
-            case plan.Hot(index, form, axes):
-                return self._hot(index, form)
+            case plan.Hot(index, form, size, axes):
+                return self._hot(index, form, size)
             case plan.Place(form, axes):
                 self.typed = True
                 axes = _ordered(axes, want)
@@ -422,13 +419,14 @@ class _Writer(Views):
         self.typed = True
         return Text(f"_add_at({places.text}, {inner.text}, {shape}, {self.dtype})", value.axes)
 
-    def _hot(self, index: Expr, form: Form) -> Text:
+    def _hot(self, index: Expr, form: Form, size: AnySize) -> Text:
         places = self.emit(index, ())
         label = form.label
         self.typed = True
         if label is None or label in places.axes:
             axes = tuple(dict.fromkeys((*places.axes, *form.labels)))
-            test = f"{self.spread(places, axes).text} == {self.affine(form, axes)}"
+            spread = self.spread(places, axes).within(POWER)
+            test = f"{spread} % {self.size(size, POWER)} == {self.affine(form, axes)}"
             return Text(f"({test}).astype({self.dtype})", axes)
         self.helpers.add("_one_hot")
         text = f"_one_hot({places.text}, {self.size(label.size)}, {self.dtype})"

@@ -80,7 +80,11 @@ def gathered(product: Product) -> dict[Label, tuple[Array, tuple[Form, ...]]]:
 def _reads_plainly(factor: Factor, place: Label) -> bool:
     if not isinstance(factor, Entry) or is_one_hot(factor.array):
         return False
-    return all(form.label is place for form in factor.forms if place in form.labels)
+    return all(
+        form.label is place and size == place.size
+        for form, size in zip(factor.forms, factor.array.shape, strict=True)
+        if place in form.labels
+    )
 
 
 class Writer:
@@ -184,7 +188,7 @@ class Writer:
         bound = set(product.bound)
         hots = gathered(product) if count is None else {}
         for label in (*(label for label in product.labels if label in bound), *summed):
-            if label in hots or count is not None:
+            if label in hots or (count is not None and label in bound):
                 continue
             env[label] = bare(self.letter(label, used))
             over += env[label].labels
@@ -400,9 +404,15 @@ class Writer:
                 for guard in guards:
                     text = self._guarded(guard, text, neutral(op), env, used)
                 return Text(f"{op}{over}({text.text})")
-            case OneHot(_, entry):
-                text = self._operand(entry, env, used)
-                return Text(f"delta[{text.text},{form_text(places[-1])}]")
+            case OneHot(axes, entry):
+                place, size = places[-1], axes[-1].size
+                if place.label is not None and place.label.size == size and self._has_range(place.label):
+                    return Text(f"delta[{self._operand(entry, env, used).text},{form_text(place)}]")
+                # nothing else says of how many places it is, from whose end negative ones count
+                self.numbers.update(size_names(size))
+                forms = (*(form.substitute(env) for form in entry.forms), place)
+                name = self.names.get(entry.array, entry.array.name)
+                return Text(f"one_hot({name}, {size}){self.brackets(forms)}")
             case Operate(operation, _, entries, _, parameters):
                 given = [self.names.get(e.array, e.array.name) for e in entries]
                 given += [f"{name}={value!r}" for name, value in parameters]
