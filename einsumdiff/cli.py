@@ -229,7 +229,7 @@ def _text(d: Any, form: str) -> str:
             {
                 "wrt": list(one.wrt),
                 "shape": list(one.shape),
-                "structure": str(one.structure),
+                "structure": one.structure.to_dict(),
                 "index": str(one),
             }
             for one in several.values()

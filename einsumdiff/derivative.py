@@ -351,15 +351,17 @@ class Derivative(_Derived):
 
     @property
     def structure(self) -> Structure:
-        """Where the numbers are: zero, dense, diagonal or block-diagonal, for each term and joined.
+        """Where the numbers are, and how many of them are kept: for each term and joined, see `Structure`.
 
         >>> print(derive("Z = X @ Y", wrt="X").structure)
-        block-diagonal in (i, m)
+        block-diagonal in (i, m): m equal blocks of p by n; stores n*p numbers of m*m*n*p
         """
         from einsumdiff.views.index import axis_letters
 
         with self._setting:
-            return structure(self._jacobian.terms, axis_letters(self._program, self._jacobian))
+            jacobian = self._jacobian
+            letters = axis_letters(self._program, jacobian)
+            return structure(jacobian.terms, letters, jacobian.shape, jacobian.ranks)
 
     def __call__(self, /, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
         """The derivative at these arrays, an array of its own.

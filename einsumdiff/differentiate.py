@@ -50,6 +50,14 @@ class Jacobian:
     tied: Mapping[tuple[int, int], int] = field(default_factory=dict)
 
     @property
+    def ranks(self) -> tuple[int, ...]:
+        """How many axes are the output's, then how many each wrt adds."""
+        own = [
+            sum((n, k) not in self.tied for k in range(len(array.shape))) for n, array in enumerate(self.wrt)
+        ]
+        return len(self.output.shape), *own
+
+    @property
     def axes(self) -> tuple[tuple[int, ...], ...]:
         """For the output and for each wrt, where its axes are among those of the terms."""
         rank = len(self.output.shape)

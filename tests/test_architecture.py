@@ -16,12 +16,13 @@ LAYERS = """
     errors  data  sizes  properties  tracing  language  language.domains  indexing  forms
     forms.options
     language.tree  nodes  language.faults  packing  tracing.places
-    canonical  language.rows  language.build  language.layout  solve  contract  structure  unfolding  plan
+    canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding  plan
     language.matrix_faults  tracing.graph
-    program  language.build_rows  language.build_matrix  language.matrix_kinds
+    program  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
-    language.by_sympy
+    language.by_sympy  symmetry
+    structure
     language.table  indexing.shapes  indicators  needed  subspace
     language.matrix_functions
     language.matrix  extension
