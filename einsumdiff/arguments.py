@@ -315,12 +315,12 @@ def _there(place: Place, values: Mapping[str, int]) -> None:
 
 def _in_range(name: str, array: np.ndarray[Any, Any], size: AnySize, values: Mapping[str, int]) -> None:
     known = evaluate(size, values)
-    if array.size and not 0 <= int(array.min()) <= int(array.max()) < known:
-        worst = int(array.min()) if array.min() < 0 else int(array.max())
+    if array.size and not -known <= int(array.min()) <= int(array.max()) < known:
+        worst = int(array.min()) if array.min() < -known else int(array.max())
         raise ValueFault(
             f"{name} holds {worst}, and the axis that it indexes has size {known}",
             None,
-            "indices count from 0 to below the size",
+            "places count from 0 to below the size, or from -1 down to minus the size from the end",
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from einsumdiff.arguments import Arguments
 from einsumdiff.differentiate import Jacobian, differentiate, further
-from einsumdiff.errors import EinsumDiffError, ShapeFault
+from einsumdiff.errors import EinsumDiffError, ShapeFault, ValueFault
 from einsumdiff.language.table import load_table
 from einsumdiff.meaning import Copier
 from einsumdiff.needed import arguments
@@ -38,7 +38,7 @@ def check(
     """The largest error of a derivative, relative to its largest entry (to 1 where that is smaller).
 
     Without arrays, random ones of sizes 2, 3, 5, 7 are drawn: of both signs, and where the program is
-    not finite there, positive, within 0 and 1 or above 1.
+    not finite there, positive, within 0 and 1, above 1, or positive definite where they are square.
     """
     import numpy as np
 
@@ -53,13 +53,32 @@ def check(
         lambda s: random.uniform(0.5, 2, s),
         lambda s: random.uniform(0.1, 0.9, s),
         lambda s: random.uniform(1.2, 3, s),
+        lambda s: _definite(np.asarray(random.standard_normal(s))),
     )
+    fault: np.linalg.LinAlgError | None = None
     with np.errstate(all="ignore"):
         for draw in draws:
-            error = _error(derivative, slope, _random(program, derivative, draw))
+            try:
+                error = _error(derivative, slope, _random(program, derivative, draw))
+            except np.linalg.LinAlgError as one:
+                fault = one
+                continue
             if np.isfinite(error):  # an error that is large is the answer, not a reason to draw again
                 break
+    if fault is not None and np.isnan(error):
+        raise ValueFault(
+            f"no random arrays were found that the program takes: {fault}", None, "give some: d.check(A=...)"
+        )
     return error
+
+
+def _definite(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Positive definite matrices in place of square ones, as cholesky takes them."""
+    import numpy as np
+
+    if array.ndim < 2 or array.shape[-1] != array.shape[-2]:
+        return array
+    return np.asarray(array @ array.swapaxes(-1, -2) + array.shape[-1] * np.eye(array.shape[-1]))
 
 
 def _float(value: object, real: bool) -> np.ndarray[Any, Any]:

@@ -170,8 +170,8 @@ class _Oracle:
                 return self.array(
                     shape,
                     {
-                        tuple(places.values()): float(self.operand(entry, places) == places[axes[-1]])
-                        for places in self.places(axes)
+                        tuple(p.values()): float(self.operand(entry, p) % shape[-1] == p[axes[-1]])
+                        for p in self.places(axes)
                     },
                 )
             case Operate():

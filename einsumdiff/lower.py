@@ -178,6 +178,7 @@ class _Lowering:
             sources,
             indices=indices,
             keywords=("out", "out_is_zero=False") if self.options.out else (),
+            shapes={n: a.shape for n, a in self.program.arrays.items() if isinstance(a, Definition)},
         )
 
     # -- names and sizes --------------------------------------------------------------------------------

@@ -540,9 +540,9 @@ class Operate:
 class OneHot:
     """`array[axes] = [entry == place]`, 1 or 0, the place being the last of the axes.
 
-    The entry holds whole numbers from 0 to below the size of the place, and has the labels of the other
-    axes. A gather is a sum over the place, `x[index[i]] = sum[j] x[j]*[index[i] == j]`, so that forms stay
-    affine; its derivative scatters.
+    The entry holds whole numbers from 0 to below the size of the place, or negative ones that count from
+    its end, and has the labels of the other axes. A gather is a sum over the place, `x[index[i]] = sum[j]
+    x[j]*[index[i] == j]`, so that forms stay affine; its derivative scatters.
     """
 
     axes: tuple[Label, ...]

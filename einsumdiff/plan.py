@@ -7,13 +7,14 @@ overlaps itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any
 
+from einsumdiff.errors import Unsupported
 from einsumdiff.nodes import Form, Input, Label, Number, bare
-from einsumdiff.sizes import AnySize
+from einsumdiff.sizes import AnySize, symbol
 
 Axes = tuple[Label, ...]
 
@@ -233,10 +234,14 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hot:
-    """`[index == form]` as an array of zeros and ones."""
+    """`[index == form]` as an array of zeros and ones; the places are those of an axis of that size.
+
+    A negative place counts from the end of it.
+    """
 
     index: Expr
     form: Form
+    size: AnySize
     axes: Axes
 
 
@@ -317,7 +322,7 @@ def parts(value: Expr) -> tuple[Expr, ...]:
             return a, b
         case Running(base=base) | RunningAt(base=base) | RunningOthers(base=base):
             return (base,)
-        case Hot(index, _, _):
+        case Hot(index, _, _, _):
             return (index,)
         case Power(base, _, _) | Fold(_, base, _) | Others(base, _, _) | Cast(base, _) | Whole(base, _):
             return (base,)
@@ -414,8 +419,8 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
             return Take(relabelled(a, new), label, relabelled(index, new), axes(labels))
         case Scatter(a, label, index, labels):
             return Scatter(relabelled(a, new), new.get(label, label), relabelled(index, new), axes(labels))
-        case Hot(index, form, labels):
-            return Hot(relabelled(index, new), form.substitute(forms), axes(labels))
+        case Hot(index, form, size, labels):
+            return Hot(relabelled(index, new), form.substitute(forms), size, axes(labels))
         case Place(form, labels):
             return Place(form.substitute(forms), axes(labels))
         case Condition(form, op, labels):
@@ -568,6 +573,7 @@ class Plan:
     With `keys` the last of them are returned as a dictionary with these keys.
     `indices` are the parameters that hold places of axes, and no numbers.
     `sources` tells for each size name the axis that it is read from.
+    `shapes` are those of the program's definitions, to be named in messages.
     """
 
     name: str
@@ -578,3 +584,15 @@ class Plan:
     keys: tuple[str | tuple[str, ...], ...] = ()
     indices: frozenset[str] = frozenset()
     keywords: tuple[str, ...] = ()
+    shapes: Mapping[str, tuple[AnySize, ...]] = field(default_factory=dict)
+
+    def sourceless(self, size: str) -> Unsupported:
+        """That no parameter has an axis of that size, and how to give it a number."""
+        hint = f"give it a number, or give an input an axis of size {size}"
+        for name, shape in self.shapes.items():
+            if symbol(size) in shape:
+                sizes = ["5" if one == symbol(size) else f'"{one}"' for one in shape]
+                said = f"({', '.join(sizes)}{',' * (len(sizes) == 1)})"
+                hint = f'give it a number where {name} gets its shape: shapes={{"{name}": {said}}}'
+                break
+        return Unsupported(f"the size {size} is that of no axis of an input", hint=hint)

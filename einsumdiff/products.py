@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import isfinite
 
 from einsumdiff import plan
 from einsumdiff.contract import along, order
@@ -46,7 +47,7 @@ class Products:
 
     def product(self, one: Product, trusted: bool = False) -> Expr:
         """A product over its free labels; what it sums is contracted pair by pair."""
-        factors = list(one.factors)
+        factors, coefficient = list(one.factors), one.coefficient
         conditions: list[Guard | Mask] = [f for f in factors if isinstance(f, Guard | Mask)]
         hots = [f for f in factors if isinstance(f, Entry) and is_one_hot(f.array)]
         scalar: list[_Side] = []
@@ -67,9 +68,13 @@ class Products:
         if count is not None:
             operands = [(plan.Place(count, count.labels), 1)]
         elif conditions:
+            if isinstance(coefficient, float) and not isfinite(coefficient):
+                # where a condition does not hold, it times 0 would be nan
+                scalar.append((plan.Literal(coefficient), 1))
+                coefficient = 1
             operands = self._conditioned(conditions, operands, scalar, bound)
         value = self._contracted(operands, () if count is not None else bound)
-        return self._scaled(value, one.coefficient, scalar)
+        return self._scaled(value, coefficient, scalar)
 
     def _powered(self, entry: Entry, trusted: bool, guarded: bool) -> tuple[Expr, int]:
         """The base of an entry to a positive power, and on which side of the fraction it stands."""
@@ -285,7 +290,7 @@ class Products:
 
     def _hot(self, array: Array, forms: tuple[Form, ...]) -> Expr:
         index, place = self.places(Entry(array, forms)), forms[-1]
-        return plan.Hot(index, place, plan.union([index, plan.Place(place, place.labels)]))
+        return plan.Hot(index, place, array.shape[-1], plan.union([index, plan.Place(place, place.labels)]))
 
     # -- entries ------------------------------------------------------------------------------------------
 

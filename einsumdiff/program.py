@@ -7,6 +7,7 @@ function, a reduction, a power or a product of sums. Definitions with equal bodi
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -226,6 +227,9 @@ class Builder:
         labels = [form.label for form in only.forms if form.coefficients]
         if None in labels or len(set(labels)) < len(labels):
             return None
+        for form, size in zip(only.forms, only.array.shape, strict=True):  # no entry is left out
+            if size != (form.label.size if form.label is not None else 1):
+                return None
         return only.array
 
     def entry(self, value: Value) -> Entry:
@@ -375,6 +379,9 @@ class Builder:
         """
         axes, (c, x, y) = broadcast([condition, a, b])
         entry = self.entry(Value(axes, c))
+        decided = _decided(entry.array)
+        if decided is not None:
+            return Value(axes, x if decided else y)
         products = []
         for part, holds in ((x, True), (y, False)):
             chosen = self.factor(Value(axes, part))
@@ -389,6 +396,27 @@ class Builder:
         labels = one.free
         better = self.rewrite(self, Sum((Term(tuple(bare(label) for label in labels), one),)))
         return value if better is None else Value(value.axes, better.products)
+
+
+_COMPARISONS: Mapping[str, Callable[[Number, Number], bool]] = {
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+}
+
+
+def _decided(condition: Array) -> bool | None:
+    """What a comparison of two numbers says: `2 == 0`, as it stands in the slope of `2**x`."""
+    if not isinstance(condition, Definition) or not isinstance(condition.body, Call):
+        return None
+    compare = _COMPARISONS.get(condition.body.function)
+    numbers = [one for one in condition.body.operands if not isinstance(one, Entry)]
+    if compare is None or len(numbers) != 2:
+        return None
+    return compare(*numbers)
 
 
 def _lone(one: Product) -> Entry | None:

@@ -104,7 +104,7 @@ def _einsum(signature: str, wrt: object) -> tuple[str, object]:
     """An einsum string as a program, its operands A, B, C, ...; a wrt may be an operand's number.
 
     >>> _einsum("ij,jk->ik", 0)
-    ('y = einsum("ij,jk->ik", A, B)', 'A')
+    ('einsum("ij,jk->ik", A, B)', 'A')
     """
     operands = ascii_uppercase[: signature.count(",") + 1]
     if signature.count(",") >= len(ascii_uppercase):
@@ -122,7 +122,7 @@ def _einsum(signature: str, wrt: object) -> tuple[str, object]:
 
     several = isinstance(wrt, Sequence) and not isinstance(wrt, str)
     chosen = [name(one) for one in wrt] if several else name(wrt)  # type: ignore[attr-defined]
-    return f'y = einsum("{signature}", {", ".join(operands)})', chosen
+    return f'einsum("{signature}", {", ".join(operands)})', chosen
 
 
 def wrt_names(wrt: object) -> tuple[str, ...]:

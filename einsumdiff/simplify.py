@@ -31,6 +31,7 @@ from einsumdiff.nodes import (
     Call,
     Definition,
     Entry,
+    Extent,
     Factor,
     Form,
     Label,
@@ -40,6 +41,7 @@ from einsumdiff.nodes import (
     Sum,
     Term,
     bare,
+    multiply,
     product,
 )
 from einsumdiff.program import Builder, Value, at, number
@@ -195,6 +197,8 @@ def _match(pattern: tree.Tree, products: Products, found: _Match) -> _Match | No
             return _match_sum(letter.name, inner, products, found)
         case tree.Binary(op="+" | "-"):
             return _match_terms(list(_terms(pattern, 1)), products, found)
+        case tree.Binary(op="*", left=tree.Name(name=name), right=inner):
+            return _match_scaled(name, inner, products, found)
     raise AssertionError(f"no pattern of this kind: {pattern.span.source}")
 
 
@@ -259,6 +263,30 @@ def _match_sum(letter: str, inner: tree.Tree, products: Products, found: _Match)
     return _match(inner, (Product(one.coefficient, one.factors),), found)
 
 
+def _match_scaled(name: str, inner: tree.Tree, products: Products, found: _Match) -> _Match | None:
+    """`c*...`: c is what is known to be positive, a number and sizes, `2/n`; it is not 1.
+
+    A sum may hold it in every term, `2*exp(x) + 2*exp(y)`, and a definition may hold more of it.
+    """
+    scale = Product(1)
+    inside: Products | None = products
+    while inside:
+        first, products = inside[0], inside
+        if not first.coefficient > 0 or any(p.coefficient != first.coefficient for p in products):
+            return None
+        sizes = tuple(
+            f for f in first.factors if isinstance(f, Extent) and all(f in p.factors for p in products)
+        )
+        scale = multiply(scale, Product(first.coefficient, sizes))
+        products = tuple(Product(1, tuple(f for f in p.factors if f not in sizes), p.bound) for p in products)
+        entry = _single(products)
+        inside = unfold(entry) if entry is not None else None
+    if scale == Product(1):
+        return None
+    found.variables[name] = (scale,)
+    return _match(inner, products, found)
+
+
 def _terms(pattern: tree.Tree, sign: int) -> Iterator[tuple[tree.Tree, int]]:
     match pattern:
         case tree.Binary(op="+" | "-" as op, left=left, right=right):
@@ -285,22 +313,24 @@ def _match_terms(parts: list[tuple[tree.Tree, int]], products: Products, found: 
 
 
 def _match_pair(one: Product) -> tuple[tree.Tree, _Match, Product] | None:
-    """An identity for a product of two calls that two factors match, and what is left, as with quotients."""
+    """An identity for a product of two factors, one of them a call, and what is left, as with quotients."""
+    plain = [f for f in one.entries if f.power == 1]
     calls = {
-        f: f.array.body.function
-        for f in one.entries
-        if f.power == 1 and _seen_through(f.array) and isinstance(f.array.body, Call)
+        f: f.array.body.function for f in plain if _seen_through(f.array) and isinstance(f.array.body, Call)
     }
-    if len(calls) < 2:
+    if not calls or len(plain) < 2:
         return None
     for left, right in load_table().made(_identities)["*"]:
-        assert isinstance(left, tree.Binary) and isinstance(left.left, tree.Apply)
-        assert isinstance(left.right, tree.Apply)
-        for f, g in permutations(calls, 2):
-            if calls[f] != left.left.function or calls[g] != left.right.function:
+        assert isinstance(left, tree.Binary)
+        first, second = left.left, left.right
+        assert isinstance(second, tree.Apply)
+        for f, g in permutations(plain, 2):
+            if calls.get(g) != second.function:
                 continue
-            found = _match(left.left, (Product(1, (f,)),), _Match())
-            found = found and _match(left.right, (Product(1, (g,)),), found)
+            if isinstance(first, tree.Apply) and calls.get(f) != first.function:
+                continue
+            found = _match(second, (Product(1, (g,)),), _Match())
+            found = found and _match(first, (Product(1, (f,)),), found)
             if found is not None:
                 rest = [other for other in one.factors if other not in (f, g)]
                 return right, found, product(one.coefficient, rest)

@@ -161,12 +161,14 @@ def quotient(size: AnySize, divisor: AnySize) -> AnySize | None:
                 return None
             total = total + (Size(((tuple(left), d // c),)) if left else d // c)
         return total
-    for lead, c in divisor.terms:
-        for other, d in _items(size):
-            part = quotient(Size(((other, d),)) if other else d, Size(((lead, c),)) if lead else c)
-            if part is not None and size == divisor * part:
-                return part
-    return None
+    (lead, c), total = divisor.terms[0], 0
+    while size != 0:  # long division: terms stand in order of degree
+        other, d = next(iter(_items(size)))
+        part = quotient(Size(((other, d),)) if other else d, Size(((lead, c),)))
+        if part is None:
+            return None
+        total, size = total + part, size - divisor * part
+    return total
 
 
 def smaller(a: AnySize, b: AnySize) -> AnySize | None:

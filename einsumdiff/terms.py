@@ -72,6 +72,7 @@ def compose(outer: Term, split: int, inner: Term, shape: Sequence[AnySize]) -> l
     if values:
         axes = tuple(form.substitute(values) for form in axes)
         factors = [substitute_factor(f, values) for f in factors]
+        equalities = [form.substitute(values) for form in equalities]
     running = (*outer.labels, *outer.product.bound, *inner.labels, *inner.product.bound)
     labels = [label for label in running if label not in values]
     coefficient = multiply_numbers(outer.product.coefficient, inner.product.coefficient)
@@ -220,7 +221,7 @@ def fold(terms: Iterable[Term], shape: Sequence[AnySize], builder: Builder, cons
         solid = [t for t in group if t not in lazy]
         folded += [Term(t.axes, _contracted(t.product, builder)) for t in lazy]
         if len(solid) > 1 or (solid and _worth_a_name(solid[0].product, consumers)):
-            folded.append(_added(solid, builder))
+            folded.append(_in_bounds(_added(solid, builder), shape))
         else:
             folded += solid
     return folded
@@ -250,6 +251,18 @@ def _added(group: list[Term], builder: Builder) -> Term:
         body.append(Term(axes, product(p.coefficient, factors, p.bound)).fresh())
     array = builder.define_body(Sum(tuple(collect(body))), tuple(label.size for label in labels))
     return Term(first.axes, product(1, [*masks, Entry(array, axes)]))
+
+
+def _in_bounds(term: Term, shape: Sequence[AnySize]) -> Term:
+    """The term with guards for the axes that it may leave: its own are in the definition now."""
+    guards = [
+        Guard(side, ">=")
+        for form, size in zip(term.axes, shape, strict=True)
+        if not form.within(size)
+        for side in (form, form.times(-1).plus(size - 1))
+    ]
+    one = term.product
+    return Term(term.axes, product(one.coefficient, [*guards, *one.factors], one.bound)) if guards else term
 
 
 def _common_masks(products: list[Product]) -> list[Factor]:

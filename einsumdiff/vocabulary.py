@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from einsumdiff.indexing.calls import signature
-from einsumdiff.language.rows import Definition, Form, Function, NamedNumber, Operation, Row, option
-from einsumdiff.language.table import Table, load_table
+from einsumdiff.language.rows import Definition, Form, Function, NamedNumber, Operation, Row, gives, option
+from einsumdiff.language.table import OF_MODULE, Table, load_table
 
 _HEADING = re.compile(r"^# -{10,} (.+)$", re.MULTILINE)
 
@@ -21,6 +21,18 @@ A derivative that is stated is in the second column from the right; where a mean
 instead, the derivative follows from it. `unknown` is refused. `first_share` and `second_share` are what \
 `ties=` gives to equal arguments: 1/2 each, or 1 and 0, or none. The last column says where the function \
 is tested: on numbers and arrays of that kind. [Edges](domains.md) of domains have a page of their own.
+
+- `cholesky`, `eigvalsh` and `eigh` are functions of `(A + A.T)/2`, as in JAX: the derivative in `A` is \
+symmetric in its two axes, and `A` need not be symmetric to the last bit.
+- Eigenvalues and singular values are differentiated where they are distinct; where two meet, derivatives \
+of vectors, and second derivatives of values, have no limit and come out as `inf` or `nan`. Vectors are \
+known up to their sign: a program should go on with what does not depend on it. `pinv` is differentiated \
+where the rank does not change.
+- Sizes may be names wherever the meaning does not depend on the number. It does, and the error says so, \
+in `cross` (vectors of 3), `svdvals` and the norms 2, -2 and 'nuc' of matrices that are not square (which \
+side is smaller), `convolve` and `correlate` with mode "same" and "valid" (which of the two is longer), \
+`reshape` to numbers, `split` into equal parts, `roll` and slices by a number that may be more than the \
+size, and places (`x[2]`, `take(x, 2)`) behind the first.
 """
 
 
@@ -44,7 +56,8 @@ def words(table: Table) -> Iterator[Word]:
     for row in table.rows():
         if isinstance(row, Form) and option(row, "planned") is not None:
             continue
-        call = row.name if isinstance(row, NamedNumber) else f"{row.name}({signature(row)})"
+        name = typed(row.name)
+        call = name if isinstance(row, NamedNumber) else f"{name}({signature(row)})"
         if isinstance(row, Function | Definition) and row.operator:
             call += f" or {row.operator}"
         domains = () if isinstance(row, Form | NamedNumber) else tuple(one.name for one in row.domains)
@@ -57,6 +70,15 @@ def words(table: Table) -> Iterator[Word]:
             ", ".join(short),
             tuple(aliases.get(row.name, ())),
         )
+
+
+def typed(name: str) -> str:
+    """How a program calls the row of this name: `numpy.linalg.trace` has a row of its own.
+
+    >>> typed("numpy_linalg_trace")
+    'numpy.linalg.trace'
+    """
+    return OF_MODULE.sub(lambda found: f"{found[1]}.{found[2]}.", name)
 
 
 def _section(row: Row) -> str:
@@ -89,9 +111,8 @@ def _says(row: Row) -> Iterator[str]:
         case NamedNumber(value=value):
             yield f"= {value}"
         case Form():
-            results = option(row, "gives")
-            if results:
-                yield "gives several results: " + " ".join(row.options[row.options.index("gives") + 1 :])
+            if gives(row):
+                yield "gives several results: " + " ".join(gives(row))
 
 
 def text() -> str:

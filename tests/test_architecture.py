@@ -27,12 +27,12 @@ LAYERS = """
     language.matrix  extension
     indexing.scalars  products  indexing.ranges  indexing.calls  request
     indexing.resolve  indexing.sizing  vocabulary
-    indexing.cases  indexing.statements
+    indexing.cases  indexing.statements  indexing.known_sizes
     indexing.values
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
-    indexing.gathering  indexing.placing  differentiate
-    indexing.regrouping
+    indexing.placing  indexing.known_places  differentiate
+    indexing.gathering  indexing.regrouping
     indexing.joining
     indexing.slicing  indexing.repeating  indexing.running
     indexing.linear  indexing.diagonals  indexing.norms

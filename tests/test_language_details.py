@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from einsumdiff import EinsumDiffError, derive, read
+from einsumdiff import EinsumDiffError, derive, read, register
 from tests.numeric import assert_close, numerical_jacobian, sample
 
 
@@ -238,3 +238,72 @@ def test_a_property_is_printed_and_read():
     assert "S: (n, n) symmetric" in d.program
     assert read(str(d)) == d
     assert "S: (n, n) symmetric" in str(read(str(d)))
+
+
+def test_a_statement_after_a_semicolon_may_begin_with_a_sign():
+    d = derive("h = x**2; -sum(h)", wrt="x")
+    assert d(x=[1.0, -3.0]).tolist() == [-2.0, 6.0]
+
+
+@pytest.mark.parametrize("name", ["foo", "x", "euler_gama", "r_", "c_", "s_", "linalg", "exp", "gamma"])
+def test_what_a_module_has_is_no_input_of_the_program(name):
+    """`np.foo` would become an array foo, and `np.gamma*x` one that is called gamma."""
+    error = fault(f"y = x*np.{name}", "x")
+    assert error.kind == "name"
+    assert name in error.message.splitlines()[0]
+    assert derive("np.pi*x[np.newaxis]", wrt="x").check() < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("max(0, 1 - x)", "maximum(0, 1 - x)"),
+        ("min(x, y)", "minimum(x, y)"),
+        ("min(x, y, z)", "minimum(x, y)"),
+        ("max(0, max(x, y))", "maximum(x, y)"),
+        ("y[i] = max(x[i], 0)", "maximum(a, b)"),
+        ("np.r_[x, 1]", "concatenate"),
+        ("F.relu(x)", "F is read as an array"),
+        ("LA.norm(x)", "LA is read as an array"),
+        ("tf.matmul(A, x)", "tf is read as an array"),
+        ("np.multiply.outer(x, w)", "stands here without a call"),
+        ("1j*x", "real and imaginary parts"),
+    ],
+)
+def test_refusals_of_what_other_languages_say_name_the_way_out(text, instead):
+    assert instead in str(fault(text, "x"))
+
+
+def test_a_second_argument_of_max_is_said_to_be_an_axis():
+    assert "maximum(x, 0)" in str(derive("max(x, 0)", wrt="x"))
+    for text in ("np.max(x, 0)", "x.max(0)", "max(x, axis=0)", "max(x)"):
+        assert "maximum" not in str(derive(text, wrt="x"))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_check_draws_positive_definite_matrices_where_others_have_no_value(order):
+    text = "L = cholesky(S); z = solve(L, x); sum(z**2) + 2*sum(log(diag(L)))"
+    d = derive(text, wrt="S", order=order, shapes={"S": "n n"})
+    assert d.check() < 1e-7
+
+
+def test_a_check_that_finds_no_arrays_says_so():
+    with pytest.raises(EinsumDiffError, match="no random arrays"):
+        derive("cholesky(-A @ A.T)", wrt="A").check()
+
+
+def test_an_index_of_a_mapping_that_is_not_given_asks_for_it():
+    with pytest.raises(EinsumDiffError) as found:
+        derive(lambda p, x: np.sum(p["W"] @ x), wrt="p")
+    assert 'shapes={"p"' in str(found.value)
+
+
+def test_a_row_spelled_with_its_module_is_told_to_leave_it_out():
+    with pytest.raises(EinsumDiffError) as found:
+        register("fn mine(x)  numpy np.sin  on real\n   d/dx = cos(x)")
+    assert "without np" in str(found.value)
+
+
+def test_a_transpose_is_a_prime_in_matrix_notation():
+    assert "write A'" in str(fault("A^T*x", "x", notation="matrix"))
+    assert derive("c^T", wrt="c", shapes={"c": (), "T": ()}, notation="matrix").check() < 1e-7

@@ -236,3 +236,10 @@ def test_a_printed_hessian_is_read_back(text):
     (wrt,) = [name for name in "AXB" if name in text]
     d = derive(f"y = {text}", wrt, shapes={wrt: SHAPES[wrt]}, order=2)
     assert read(str(d)) == d
+
+
+@pytest.mark.parametrize("name", ["det", "expm"])
+def test_an_order_that_no_rule_states_is_refused_in_terms_of_what_was_typed(name):
+    with pytest.raises(EinsumDiffError, match=f"is not known, which is that of order 3 of {name}") as caught:
+        derive(f"{name}(A)", "A", order=3)
+    assert "take a derivative of order 2 or lower" in str(caught.value)

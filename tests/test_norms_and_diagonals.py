@@ -143,7 +143,10 @@ def test_scipys_cholesky_is_the_upper_factor(text):
         ("norm(A, 'foo')", "ord='foo' of a matrix is not known"),
         ("A: (2, 3, 5); y = norm(A, 1)", "norm with an order is of a vector or a matrix"),
         ("A: (2, 3, 5); y = norm(A, 'nuc', axis=0)", "a norm of order nuc is not over 1 axis"),
-        ("A: (m, n); y = norm(A, 'nuc')", "smaller is not known"),
+        ("A: (m, n); y = norm(A, 2)", "smaller is not known"),
+        ("A: (m, n); y = norm(A, 2)", "declare a tall one A: (n + k, n), a wide one A: (m, m + k), or give"),
+        ("A: (m, n); y = svdvals(A)", 'shapes={"A": (5, 3)}'),
+        ("A: (m, n); y = svdvals(2*A)", "declare inputs so that it is n + k by n"),
         ("A: (m, n); y = diagonal(A, 1)", "how long the diagonal 1 of A is"),
         ("diagonal(A, 0, 1, 1)", "a diagonal goes along two axes"),
         ("A: (2, 3); y = diag(A, 0.5)", "k must be whole numbers"),
@@ -155,3 +158,33 @@ def test_what_has_no_such_norm_or_diagonal_is_refused(text, message):
     with pytest.raises(EinsumDiffError) as caught:
         derive(text, wrt=text[5] if text.startswith("norm(") else "A")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("m", "n"), [(5, 3), (3, 5), (4, 4)])
+def test_the_nuclear_norm_of_any_shape(m, n):
+    """One derivative for tall and wide matrices, right where singular values meet."""
+    d = derive("A: (m, n); y = norm(A, 'nuc')", "A")
+    second = derive(d, wrt="A")
+    random = np.random.default_rng(m)
+    U, _, V = np.linalg.svd(random.standard_normal((m, n)), full_matrices=False)
+    for A in (random.standard_normal((m, n)), U @ V * 2, -(U * ([3.0, 3.0, 1.0, 1.0][: min(m, n)])) @ V):
+        given = {"A": A}
+        assert_close(d(A), numerical_jacobian(lambda A: np.linalg.norm(A, "nuc"), given, "A"), 1e-8)
+        assert_close(second(A), numerical_jacobian(d, given, "A"), 1e-8)
+    assert "U @ V" in d.source()
+    with pytest.raises(EinsumDiffError, match="is not known, which is that of order 3 of nuclear_norm"):
+        derive(second, wrt="A")
+
+
+@pytest.mark.parametrize(("shape", "size"), [("A: (n + k, n)", (5, 3)), ("A: (m, m + k)", (3, 5))])
+@pytest.mark.parametrize("text", ["svdvals(A)", "norm(A, 2)"])
+def test_singular_values_of_a_matrix_that_is_declared_tall_or_wide(text, shape, size):
+    d = derive(f"{shape}; y = {text}", "A")
+    A = np.random.default_rng(3).standard_normal(size)
+
+    def f(A):
+        found = np.linalg.svd(A, compute_uv=False)
+        return found if "svd" in text else found[0]
+
+    assert_close(d(A), numerical_jacobian(f, {"A": A}, "A"), 1e-8)
+    assert_close(derive(d, wrt="A")(A), numerical_jacobian(d, {"A": A}, "A"), 1e-7)

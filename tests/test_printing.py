@@ -132,7 +132,9 @@ GOLDEN = [
     ("C[j0,j1,j2,j3] = A[d0,j0,d1,j1]*B[j2,d1,d0,j3]", "A", 1,
         "dC[j0,j1,j2,j3]/dA[m,n,p,q] = delta[j0,n]*delta[j1,q]*B[j2,p,m,j3]",
         "block-diagonal in (j0, n), (j1, q)"),
-    ("power(x, y)", "x", 1, "df[i]/dx[m] = delta[i,m]*y[i]*x[i]**(y[i] - 1)", "diagonal in (i, m)"),
+    ("power(x, y)", "x", 1,
+        "v[i] = x[i]**(y[i] - 1 + (x[i] == 0)*(y[i] == 0))\n"
+        "df[i]/dx[m] = delta[i,m]*y[i]*v[i]", "diagonal in (i, m)"),
     ("y = diag(x) @ A", "x", 1, "dy[i,j]/dx[m] = delta[i,m]*A[i,j]", "block-diagonal in (i, m)"),
     ("y[i] = prod[k](A[i,k] + A[k,i])", "A", 1,
         "v[i,k] = prod[j](where(delta[k,j], 1, A[i,j] + A[j,i]))\n"
@@ -267,3 +269,18 @@ def test_the_program_is_shown_with_every_sum_written_out():
         "h[i] = tanh(sum[j](W[i,j]*x[j]) + b[i])",
         "y = sum[i]((sum[j](V[i,j]*h[j]) - t[i])**2)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        ("2**x", "dy[i]/dx[m] = log(2)*delta[i,m]*2**x[i]"),
+        ("2.5**x", "dy[i]/dx[m] = log(2.5)*delta[i,m]*2.5**x[i]"),
+        ("where(3 > 2, x, 0*x)", "dy[i]/dx[m] = delta[i,m]"),
+    ],
+)
+def test_a_comparison_of_numbers_is_decided(program, text):
+    d = derive(program, wrt="x")
+    assert str(d).splitlines()[0] == text
+    assert d.check() < 1e-7
+    assert derive(program, wrt="x", order=2).check() < 1e-7

@@ -77,3 +77,11 @@ def test_different_powers_of_a_sum_are_different():
     one = derive("s = sum(x); y = s**2*sum(x)", wrt="x")
     assert one == derive("sum(x)**3", wrt="x")
     assert one != derive("sum(x)**2*sum(x**2)", wrt="x")
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("names", ["vw", "wz", "st", "rg"])
+def test_no_definition_is_called_as_a_size_is(names, order):
+    shapes = {"A": tuple(names), "x": names[1]}
+    d = derive("y = sum(log(1 + tanh(A @ x)**2)*exp(A @ x))", wrt="x", order=order, shapes=shapes)
+    assert read(str(d)) == d

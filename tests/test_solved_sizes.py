@@ -63,3 +63,31 @@ def test_half_of_a_size_is_at_most_the_size():
     assert nonnegative(half - 1)
     assert not nonnegative(n - half - 1)
     assert not nonnegative(half - 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes", "way_out"),
+    [
+        ("Z: (m, n); Z[i,j] = x[i]**2", {}, 'shapes={"Z": ("m", 5)}'),
+        ("Z[i,j] = x[j]**2", {"Z": ("p", "n")}, 'shapes={"Z": (5, "n")}'),
+        ("z: (p,); z[i] = sum(x)", {}, 'shapes={"z": (5,)}'),
+    ],
+)
+def test_a_size_that_only_a_left_side_has_is_given_there(text, shapes, way_out):
+    d = derive(text, "x", shapes=shapes)
+    for ask in (lambda: d(x=np.ones(3)), d.source):
+        with pytest.raises(EinsumDiffError) as caught:
+            ask()
+        assert "is that of no axis of an input" in str(caught.value) and way_out in str(caught.value)
+    name = text.split(":")[0].split("[")[0]
+    given = eval(way_out.removeprefix("shapes="))
+    undeclared = text.split("; ")[-1]
+    x = np.array([1.0, -2.0, 3.0])
+    value, slope = derive(undeclared, "x", shapes=given).compile(value=True)(x)
+    assert value.shape == tuple(3 if isinstance(size, str) else size for size in given[name])
+    f = {
+        "Z[i,j] = x[i]**2": lambda x: np.tile(x[:, None] ** 2, 5),
+        "Z[i,j] = x[j]**2": lambda x: np.tile(x**2, (5, 1)),
+        "z[i] = sum(x)": lambda x: np.full(5, np.sum(x)),
+    }
+    assert_close(slope, numerical_jacobian(f[undeclared], {"x": x}, "x"), 1e-9)

@@ -1,5 +1,6 @@
 """`d.structure` names the pattern of each term and of the whole."""
 
+import numpy as np
 import pytest
 
 from einsumdiff import derive
@@ -28,3 +29,30 @@ def test_the_structure_is_read_off_the_terms(program, wrt, order, text):
 def test_the_kind_and_the_pairs_can_be_asked_for():
     structure = derive("Z = X @ Y", "X").structure
     assert structure.kind == "block-diagonal" and structure.pairs == ((0, 2),)
+
+
+PLACES = {"k": np.array([2, 0, 1, 1]), "l": np.array([0, 1, 0, 2])}
+
+
+@pytest.mark.parametrize(
+    ("program", "order", "text"),
+    [
+        ("x[k]", 1, "selection in (i, m)"),
+        ("3*x[k]**2", 1, "selection in (i, m)"),
+        ("x[k]**2", 2, "selection in (i, m, n), diagonal in (m, n)"),
+        ("sum(x[k])", 1, "dense"),
+        ("x[k]*sum(x)", 1, "dense: selection in (i, m) + dense"),
+        ("x[k] + x[l]", 1, "selection in (i, m)"),
+        ("x[k] + x", 1, "mixed"),
+        ("X[k]", 1, "selection in (i, m), diagonal in (j, n)"),
+        ("X[:, k]", 1, "selection in (j, n), diagonal in (i, m)"),
+        ("X[k, l]", 1, "selection in (i, m), (i, n)"),
+    ],
+)
+def test_a_gather_is_a_selection(program, order, text):
+    shapes = {name: places for name, places in PLACES.items() if name in program}
+    if program == "x[k] + x":
+        shapes["x"] = 4
+    d = derive(program, "X" if "X" in program else "x", order=order, shapes=shapes)
+    found = str(d.structure) if text != "mixed" else d.structure.kind
+    assert found == text

@@ -342,7 +342,7 @@ def test_a_constant_that_is_changed_between_two_reads():
     assert_close(derive(f, "x", shapes={"x": 3})(x), numerical_jacobian(f, {"x": x}, "x"), 1e-7)
 
 
-@pytest.mark.parametrize("constant", [np.array([1, 1j]), np.array(["a"]), float("nan"), 1j])
+@pytest.mark.parametrize("constant", [np.array([1, 1j]), np.array(["a"]), 1j])
 def test_what_is_no_real_number_is_refused(constant):
     with pytest.raises(ValueFault):
         derive(lambda x: x * constant, "x")
@@ -411,8 +411,8 @@ def test_index_vectors():
     assert_close(d(x=x, k=k), numerical_jacobian(f, {"x": x, "k": k}, "x"), 1e-7)
     with pytest.raises(ValueFault, match="the shape of k is needed here"):
         derive(f, "x", shapes={"x": 3})
-    with pytest.raises(Unsupported, match="places that stand in the function"):
-        derive(lambda x: x[[2, 0, 1]], "x")
+    with pytest.raises(Unsupported, match="300 places stand in the function"):
+        derive(lambda x: x[[2, 0, 1] * 100], "x", shapes={"x": 3})
 
 
 # ---------------------------------------------------------------------------------------- changes in place

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from einsumdiff import EinsumDiffError, vocabulary
+from einsumdiff import EinsumDiffError, NameFault, derive, vocabulary
 from einsumdiff.cli import main
 from einsumdiff.language.checking import check_spelling
 from einsumdiff.language.rows import Form, option
@@ -25,7 +25,8 @@ def test_the_page_names_every_row_and_alias():
     table = built_in()
     planned = [r.name for r in table.rows() if isinstance(r, Form) and option(r, "planned") is not None]
     for row in table.rows():
-        assert (f"| `{row.name}(" in page or f"| `{row.name}`" in page) == (row.name not in planned), row.name
+        name = vocabulary.typed(row.name)
+        assert (f"| `{name}(" in page or f"| `{name}`" in page) == (row.name not in planned), name
     for alias, target in table.aliases.items():
         assert f"`{alias}`" in page or target in planned, alias
 
@@ -80,3 +81,10 @@ def test_checking_refuses(text, said):
 def test_what_is_right_passes():
     text = "def f(x, y=2) = exp(x)*y + pi\ndef g(x) = f(x) + f(x, 3)\nalias h = g\nidentity f(x) = g(x)\n"
     Table({"mine.rules": BASE + text}).check()
+
+
+def test_no_name_of_a_row_stands_where_nobody_would_type_it():
+    assert "_linalg_" not in vocabulary.markdown() + vocabulary.text()
+    with pytest.raises(NameFault) as found:
+        derive("np.fill_diagonal(A, 0)", wrt="A")
+    assert "_linalg_" not in str(found.value)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numeric import assert_close, numerical_jacobian
 
-from einsumdiff import derive
+from einsumdiff import NameFault, derive
 
 NAMESPACE = {name: getattr(np, name) for name in ("exp", "log", "sin", "cos", "tanh", "sum", "sqrt")}
 NAMESPACE["sigmoid"] = lambda x: 1 / (1 + np.exp(-x))
@@ -89,3 +89,19 @@ def test_an_identity_below_a_sum_closes_the_sum_last():
         s = np.exp(x) / np.exp(x).sum()
         assert_close(d(w=w, x=x), s * (w - w @ s), 1e-14)
         assert np.all(np.isfinite(d(w=w, x=x + 1000)))
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "notation"),
+    [
+        ("sum(x**2)", "y", "numpy"),
+        ("x[i]*y[i]", "f", "numpy"),
+        ("ij,j", "y", "numpy"),
+        ("x'*x", "y", "matrix"),
+    ],
+)
+def test_the_name_of_a_bare_expression_is_no_wrt(text, name, notation):
+    """Nobody typed that name: it is a slip, and its derivative would be an identity."""
+    with pytest.raises(NameFault, match=f"{name} is nowhere in the program"):
+        derive(text, wrt=name, notation=notation)
+    assert derive(f"{name}1 = 2*x", wrt=f"{name}1").shape == ("n", "n")

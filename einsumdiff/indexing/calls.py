@@ -6,7 +6,7 @@ import re
 
 from einsumdiff.errors import NameFault, Span, Unsupported, ValueFault, nearest
 from einsumdiff.language import tree
-from einsumdiff.language.rows import Definition, Form, Function, Operation, Parameter, option
+from einsumdiff.language.rows import Definition, Form, Function, NamedNumber, Operation, Parameter, option
 from einsumdiff.language.table import load_table
 
 HOW_TO_ADD = "a function is added by one row of the rule language, or register"
@@ -46,6 +46,25 @@ def check_module(node: tree.Apply) -> None:
         )
 
 
+INSTEAD = {"r_": "write concatenate((a, b))", "c_": "write column_stack((a, b))"}
+
+
+def check_constant(name: tree.Name) -> None:
+    """Refuse `np.foo` that is no constant: it is no input of the program, whatever it is to NumPy."""
+    row = load_table().get(name.name)
+    if isinstance(row, NamedNumber):
+        return
+    if row is not None:
+        raise NameFault(
+            f"{name.prefix}.{name.name} is a function, and stands here without a call",
+            name.span,
+            f"call it, np.{name.name}(...)",
+        )
+    constants = [row.name for row in load_table().rows() if isinstance(row, NamedNumber)]
+    hint = INSTEAD.get(name.name, f"constants are {', '.join(constants)}, newaxis; a function is called")
+    raise NameFault(f"{name.prefix}.{name.name} is no constant that is known", name.span, hint)
+
+
 def bind(
     row: Function | Definition | Form | Operation, node: tree.Apply
 ) -> dict[str, tree.Tree | list[tree.Tree]]:
@@ -59,10 +78,11 @@ def bind(
         elif rest:
             given[parameter.name] = rest.pop(0)
     if rest:
+        counted = "1 argument" if len(places) == 1 else f"{len(places)} arguments"
         raise ValueFault(
-            f"{node.function} takes at most {len(places)} arguments",
+            f"{node.function} takes at most {counted}",
             rest[0].span,
-            f"its parameters are {signature(row)}",
+            f"its parameters are {signature(row)}{_or_module(node)}",
         )
     for name, value in node.keywords:
         known = next((p for p in places if name == p.name or name in p.others), None)
@@ -91,6 +111,31 @@ def _keyword_span(name: str, value: Span) -> Span:
     """Where the keyword of an argument stands: before its value, with = and brackets between."""
     start = value.text.rfind(name, 0, value.start)
     return value if start < 0 else Span(start, start + len(name), value.text)
+
+
+def method(node: tree.Apply) -> bool:
+    """Whether a call is typed behind its first argument: `x.sum()`."""
+    return bool(node.args) and node.args[0].span.start < node.name_span.start
+
+
+def _or_module(node: tree.Apply) -> str:
+    """What to do where the name before the dot was meant for a module."""
+    if not method(node) or not isinstance(node.args[0], tree.Name):
+        return ""
+    name = node.args[0].name
+    return f"; {name} is read as an array: if it is a module, keep its import line, or leave it out"
+
+
+def no_number(node: tree.Apply, parameter: str, value: tree.Tree) -> ValueFault:
+    """An axis or an order that is no number."""
+    source = value.span.source
+    hint = f"{parameter}={1 if parameter == 'axis' else 2}{_or_module(node)}"
+    if node.function in ("max", "min") and parameter == "axis":
+        first = node.args[0].span.source if node.args else "x"
+        hint = f"entry by entry write {node.function}imum({first}, {source})"
+    return ValueFault(
+        f"{parameter} is a number that is known when the text is read, and {source} is none", value.span, hint
+    )
 
 
 def signature(row: Function | Definition | Form | Operation) -> str:

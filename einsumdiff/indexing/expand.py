@@ -71,6 +71,33 @@ def _names(row: Operation) -> list[str]:
     return [item.name for item in row.axes if isinstance(item, tree.Name)]
 
 
+def _unknown(row: Operation) -> Unsupported:
+    """That a rule says `unknown`, in terms of the function that a user knows: `adjugate` is of `det`."""
+    found, order = row, 1
+    rows = [one for one in load_table().rows() if isinstance(one, Operation)]
+    while above := next((one for one in rows if _is_slope(found, one)), None):
+        found, order = above, order + 1
+    if order == 1:
+        return Unsupported(
+            f"the derivative of {row.name} is not known", None, "take a derivative of lower order"
+        )
+    return Unsupported(
+        f"the derivative of {row.name} is not known, which is that of order {order} of {found.name}",
+        None,
+        f"take a derivative of order {order - 1} or lower, and differences of it",
+    )
+
+
+def _is_slope(row: Operation, of: Operation) -> bool:
+    """Whether the stated derivative of an operation is nothing but an entry of that one."""
+    return row is not of and any(
+        isinstance(stated.value, tree.Subscript)
+        and isinstance(stated.value.base, tree.Apply)
+        and stated.value.base.function == row.name
+        for stated in of.partials.values()
+    )
+
+
 def instantiate_operation(
     definition: Definition, body: Operate, k: int, builder: Builder
 ) -> tuple[Value, tuple[Form, ...]]:
@@ -90,9 +117,7 @@ def instantiate_operation(
     parameter = row.parameters[k]
     stated = row.partials[parameter.name]
     if stated.value is None:
-        raise Unsupported(
-            f"the derivative of {row.name} is not known", None, "take a derivative of lower order"
-        )
+        raise _unknown(row)
     rule = _read(row, stated)
     pattern = rules_of(row)[0]
     own_axes = [index for index in pattern.axes if index.name != ELLIPSIS]

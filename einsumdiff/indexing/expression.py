@@ -405,3 +405,24 @@ def walk(node: Node) -> Iterator[Node]:
         if isinstance(one, Access):
             stack.append(one.base)
         stack.extend(reversed(children(one)))
+
+
+def bases(node: Node) -> list[Node]:
+    """Arrays of which a node only reads the shape."""
+    if isinstance(node, AxisSize | RankOf):
+        return [node.base]
+    if not isinstance(node, Operate):
+        return []
+    found: list[Node] = []
+    stack: list[object] = list(node.arguments.statics.values())
+    while stack:
+        one = stack.pop()
+        if isinstance(one, tuple):
+            stack.extend(one)
+        elif isinstance(one, ShapeOf):
+            found.append(one.base)
+        elif isinstance(one, Cut):
+            stack += [one.start, one.stop, one.step]
+        elif isinstance(one, Node):
+            found.append(one)
+    return found

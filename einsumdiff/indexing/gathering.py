@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from einsumdiff.errors import IndexFault, RankFault, Span, Unsupported, ValueFault
 from einsumdiff.indexing.asked import Asked, shape_of
 from einsumdiff.indexing.expression import Layout, Node, Solver
+from einsumdiff.indexing.known_places import Known, known, pieces, reads
+from einsumdiff.indexing.operations import integer
+from einsumdiff.indexing.placing import Part, form_of, placed
 from einsumdiff.indexing.scalars import affine
 from einsumdiff.indexing.shapes import Shape
 from einsumdiff.nodes import (
@@ -57,7 +60,7 @@ class _OneHot(Layout):
         return Value((*index.axes, place), (product(1, [hot(index, place, builder, self.span)]),))
 
 
-def hot(index: Value, place: Label, builder: Builder, span: Span) -> Factor:
+def hot(index: Value, place: Label, builder: Builder, span: Span, typed: str = "...") -> Factor:
     """`[index == place]`, over the axes of the index and the place; a delta where the index is affine."""
     form = affine(index.products)
     if form is not None:
@@ -73,7 +76,8 @@ def hot(index: Value, place: Label, builder: Builder, span: Span) -> Factor:
         raise Unsupported(
             "an index is computed here, and may be no whole number",
             span,
-            "pass an array that holds these numbers, as an input of its own",
+            f"pass an array that holds these numbers, as an input of its own: places = {typed} "
+            "before the call, and [places] here",
         )
     # the indicator is of the whole index array, so that all who read it read one
     axes = tuple(Label(size) for size in (*entry.array.shape, place.size))
@@ -129,25 +133,82 @@ class Gather(Layout):
         x, *indices = values
         common, aligned = broadcast(indices)
         found = Value((), x.products)
-        for axis, products in zip(self.picks, aligned, strict=True):
+        fixed: dict[Label, Known] = {}  # by the axis of x that is read
+        summed: list[Label] = []
+        for axis, index, products in zip(self.picks, indices, aligned, strict=True):
             place = x.axes[axis]
-            if place.size == 1:  # read at 0, whatever the index, which can only be 0
-                continue
-            factor = hot(Value(common, products), place, builder, self.span)
+            own = common[len(common) - len(index.axes) :]
+            axes = tuple(new if old.size != 1 else old for old, new in zip(index.axes, own, strict=True))
+            if _counts(products, place):
+                if place.size == 1:  # read at 0, the only place there is
+                    continue
+            else:
+                numbers = known(Value(axes, products), place.size, self.picks[axis].span)
+                if numbers is not None:
+                    fixed[place] = numbers
+                    continue
+            factor = hot(Value(common, products), place, builder, self.span, self.picks[axis].span.source)
             found = builder.multiply(found, of_product(product(1, [factor])))
-        places = [x.axes[axis] for axis in self.picks if x.axes[axis].size != 1]
+            if place.size != 1:  # else no product bears it
+                summed.append(place)
+        found = builder.sum(found, summed)
         kept = [label for axis, label in enumerate(x.axes) if axis not in self.picks]
         axes = (*kept[: self.at], *common, *kept[self.at :])
-        return Value(axes, builder.sum(found, places).products)
+        if not fixed:
+            return Value(axes, found.products)
+        return _read_at(fixed, found.products, axes, common, builder)
+
+
+def _counts(products: Sequence[Product], place: Label) -> bool:
+    """Whether the places are an affine form of counts that is in bounds: `arange(n)`."""
+    form = affine(products)
+    return form is not None and bool(form.coefficients) and form.within(place.size)
+
+
+def _read_at(
+    fixed: Mapping[Label, Known],
+    products: tuple[Product, ...],
+    axes: tuple[Label, ...],
+    common: Sequence[Label],
+    builder: Builder,
+) -> Value:
+    """The products at places that are known, as pieces of equal steps one after the other."""
+    labels = [label for label in common if any(label in one.labels for one in fixed.values())]
+    if not labels:
+        forms = {place: constant_form(one.places[()]) for place, one in fixed.items()}
+        return Value(axes, Value((), products).substitute(forms))
+    parts: list[Part] = []
+    whole = labels[-1].size if len(labels) == 1 else None
+    for piece in pieces(list(fixed.values()), labels, [place.size for place in fixed]):
+        read_at = {place: reads(one, labels, piece) for place, one in fixed.items()}
+        written = dict(zip(labels, piece.forms(), strict=True))
+        at = Value((), products).substitute({**read_at, **written})
+        if piece.count == whole and piece.count > 1:
+            return Value(tuple(piece.run if label in written else label for label in axes), at)
+        places = tuple(written.get(label, form_of(label)) for label in axes)
+        own = [label for label in axes if label not in written]
+        parts.append((places, Value((*own, *[piece.run] * (piece.count > 1)), at)))
+    return placed(parts, tuple(label.size for label in axes), builder)
 
 
 def arange(asked: Asked) -> Layout:
-    """`arange(n)`: 0, 1, ... n - 1; `arange(start, stop)` counts from start."""
-    first = shape_of(asked, "start")
-    last = [] if asked.static("stop") is None else shape_of(asked, "stop")
-    if len(first) != 1 or len(last) > 1:
+    """`arange(n)`: 0, 1, ... n - 1; `arange(start, stop, step)` counts from start in steps, up or down."""
+    given = [asked.static(name) for name in ("start", "stop")]
+    bounds = [one for one in given if one is not None]
+    step = asked.static("step")
+    for name, one in zip(("start", "stop", "step"), (*given, step), strict=True):
+        if isinstance(one, float):
+            raise ValueFault(
+                f"arange counts in whole numbers here, and {one} is none",
+                asked.span_of(name),
+                "write linspace(start, stop, n), or a multiple: 0.25*arange(4)",
+            )
+    if not integer(step) or not isinstance(step, int) or step == 0:
+        raise ValueFault("a step is a whole number, and not 0", asked.span_of("step"), "arange(0, n, 2)")
+    sizes = [one for one in bounds if isinstance(one, Node) or (integer(one) and isinstance(one, int))]
+    if len(sizes) != len(bounds):
         raise RankFault("arange takes sizes", asked.span, "arange(n), or arange(1, n)")
-    return _Arange(asked.span, [*first, *last])
+    return _Arange(asked.span, sizes, step)
 
 
 def _counted(axis: Label, builder: Builder) -> Value:
@@ -161,22 +222,24 @@ def _counted(axis: Label, builder: Builder) -> Value:
 class _Arange(Layout):
     """`arange(n)[i]` is how many k there are below i."""
 
-    def __init__(self, span: Span, bounds: Sequence[Node | int]) -> None:
+    def __init__(self, span: Span, bounds: Sequence[Node | int], step: int) -> None:
         super().__init__(span, {}, 1)
-        self.bounds = bounds
+        self.bounds, self.step = bounds, step
         self.start: AnySize = 0
         self.solver: Solver | None = None
 
     def shape(self, shapes: list[Shape], solver: Solver) -> Shape:
         sizes = [size if isinstance(size, int) else solver.size_of(size) for size in self.bounds]
         self.start, self.solver = (sizes[0] if len(sizes) == 2 else 0), solver
-        return (sizes[-1] - self.start,)
+        way = sizes[-1] - self.start if self.step > 0 else self.start - sizes[-1]
+        count = (way + (abs(self.step) - 1)) // abs(self.step)
+        return (max(count, 0) if isinstance(count, int) else count,)
 
     def value(self, values: list[Value], shape: Shape, builder: Builder) -> Value:
         assert self.solver is not None
         start = self.solver.resolve(self.start)
         axis = Label(shape[0])
-        products = list(_counted(axis, builder).products)
+        products = [one.times(self.step) for one in _counted(axis, builder).products]
         if start != 0:
             products.append(Product(start) if isinstance(start, int) else product(1, [Extent(start)]))
         return Value((axis,), tuple(products))

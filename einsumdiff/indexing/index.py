@@ -89,7 +89,7 @@ class _Building:
                 raise ValueFault("the program has no expression", None, "it looks like  y = sum(W*X + b)")
             last = self.lines[-1]
             if last.target is None:
-                free = next(n for n in _output_names() if n not in self.read.words)
+                free = next(n for n in _output_names() if n not in self.read.words and n not in self.wrt)
                 last.target = Variable(free, last.span)
                 last.target.line = last
                 self.read.current[free] = last.target

@@ -18,7 +18,7 @@ from einsumdiff.indexing.expression import (
 )
 from einsumdiff.indexing.operations import axes_in_words, chosen_axes, meaning
 from einsumdiff.indexing.placing import Placing
-from einsumdiff.indexing.shapes import Shape
+from einsumdiff.indexing.shapes import Shape, tall_or_wide
 from einsumdiff.indexing.values import operated
 from einsumdiff.language.rows import Definition
 from einsumdiff.language.table import load_table
@@ -37,7 +37,7 @@ VECTOR_NORMS: dict[object, str] = {
 }
 """The row of a vector norm; any other number is `norm_p`."""
 
-OF_SINGULAR_VALUES: dict[object, str] = {2: "max", -2: "min", "nuc": "sum"}
+OF_SINGULAR_VALUES: dict[object, str] = {2: "max", -2: "min"}
 """What a norm of a matrix takes of its singular values."""
 
 OF_SUMS: dict[object, tuple[str, bool]] = {
@@ -124,7 +124,7 @@ def _of_matrices(asked: Asked, order: object, axes: tuple[int, int]) -> Meaning 
     if order in (None, "fro"):
         return by_row(asked, "norm_2", {"x": node}, {"axis": axes, "keepdims": keepdims})
     known = isinstance(order, int | float | str) and not isinstance(order, bool)
-    if not known or (order not in OF_SUMS and order not in OF_SINGULAR_VALUES):
+    if not known or (order not in (*OF_SUMS, *OF_SINGULAR_VALUES, "nuc")):
         raise _unknown(asked, order, "a matrix", "1, -1, 2, -2, inf, -inf, 'fro' and 'nuc' are known")
     row, column = axes
 
@@ -137,7 +137,7 @@ def _of_matrices(asked: Asked, order: object, axes: tuple[int, int]) -> Meaning 
             raise ShapeFault(
                 f"which of the sizes {solver.show(sizes)[1:-1]} is smaller is not known",
                 asked.span,
-                "give them as numbers, in shapes= or a declaration",
+                tall_or_wide(node.span.source),
             )
         if keepdims:
             return tuple(1 if k in axes else size for k, size in enumerate(whole))
@@ -153,8 +153,11 @@ def _of_matrices(asked: Asked, order: object, axes: tuple[int, int]) -> Meaning 
         else:
             rest = [label for k, label in enumerate(x.axes) if k not in axes]
             matrices = Value((*rest, x.axes[row], x.axes[column]), x.products)
-            singular = operated("svdvals", [matrices], builder)
-            found = _reduced(OF_SINGULAR_VALUES[order], singular, singular.axes[-1], builder)
+            if order == "nuc":
+                found = operated("nuclear_norm", [matrices], builder)
+            else:
+                singular = operated("svdvals", [matrices], builder)
+                found = _reduced(OF_SINGULAR_VALUES[order], singular, singular.axes[-1], builder)
         kept = iter(found.axes)
         axes_of_result = tuple(
             Label(1) if k in axes else next(kept) for k in range(len(x.axes)) if keepdims or k not in axes

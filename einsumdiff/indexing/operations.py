@@ -102,6 +102,10 @@ def meaning(node: Operate, need: Need) -> Meaning:
         i, j = next(iter(rule.patterns.values()))[-2:]
         new = [index for index in rule.axes if index.name != ELLIPSIS and index not in (i, j)]
         found.equal = (*found.equal, ((i, 0), (j, 0)), *(((i, 0), (index, 0)) for index in new))
+    if option(row, "again") is not None:
+        own = next(iter(rule.patterns.values()))[-2:]
+        new = [index for index in rule.axes if index.name != ELLIPSIS and index not in own]
+        found.equal = (*found.equal, *(((a, 0), (b, 0)) for a, b in zip(own, new, strict=True)))
     if isinstance(row, Operation) and option(row, "least") is not None:
         i, j = next(iter(rule.patterns.values()))[-2:]
         found.least = (rule.letters[option(row, "least") or ""], 0), (i, 0), (j, 0)

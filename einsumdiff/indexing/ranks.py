@@ -12,16 +12,13 @@ from collections.abc import Sequence
 from einsumdiff.errors import RankFault
 from einsumdiff.indexing.expression import (
     Access,
-    AxisSize,
-    Cut,
     Layout,
     Line,
     Node,
     Operate,
-    RankOf,
     Reference,
-    ShapeOf,
     Variable,
+    bases,
     children,
 )
 from einsumdiff.indexing.operations import axes_in_words, meaning
@@ -102,13 +99,13 @@ class Ranks:
             case Operate():
                 for operand in node.arguments.operands.values():
                     self.of(operand)
-                for base in _bases(node):
+                for base in bases(node):
                     self.of(base)
                 found = of_form(node, self) if isinstance(node.row, Form) else meaning(node, self)
                 node.meaning = found
                 node.rank = found.rank if isinstance(found, Layout) else len(found.axes)
             case _:
-                for base in _bases(node):
+                for base in bases(node):
                     self.of(base)
                 node.rank = max((self.of(part) for part in children(node)), default=0)
         return node.rank
@@ -173,24 +170,3 @@ class Ranks:
                 case _:
                     stack.extend(reversed(children(one)))
         return list(found)
-
-
-def _bases(node: Node) -> list[Node]:
-    """Arrays of which a node only reads the shape."""
-    if isinstance(node, AxisSize | RankOf):
-        return [node.base]
-    if not isinstance(node, Operate):
-        return []
-    found: list[Node] = []
-    stack: list[object] = list(node.arguments.statics.values())
-    while stack:
-        one = stack.pop()
-        if isinstance(one, tuple):
-            stack.extend(one)
-        elif isinstance(one, ShapeOf):
-            found.append(one.base)
-        elif isinstance(one, Cut):
-            stack += [one.start, one.stop, one.step]
-        elif isinstance(one, Node):
-            found.append(one)
-    return found

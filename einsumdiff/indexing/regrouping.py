@@ -162,12 +162,10 @@ def regroup(x: Value, shape: Shape, fortran: bool, builder: Builder) -> Value:
 
 def _flat(labels: Sequence[Label]) -> Form:
     """The place in the flat array: `i*n + j`."""
-    total, stride = constant_form(0), volume([n.size for n in labels])
-    for label in labels:
-        step = quotient(stride, label.size)
-        assert step is not None
-        stride = step
-        total = total + form_of(label).times(step)
+    total = constant_form(0)
+    stride: AnySize = 1
+    for label in reversed(labels):
+        total, stride = total + form_of(label).times(stride), label.size * stride
     return total
 
 

@@ -15,6 +15,7 @@ from typing import Protocol
 from einsumdiff.errors import (
     EinsumDiffError,
     IndexFault,
+    NameFault,
     Span,
     SyntaxFault,
     Unsupported,
@@ -23,6 +24,7 @@ from einsumdiff.indexing.calls import (
     array_parameters,
     bind,
     check_module,
+    no_number,
     option_text,
     parameters,
     unknown_function,
@@ -55,6 +57,7 @@ from einsumdiff.language.rows import (
     NamedNumber,
     Operation,
     Parameter,
+    fields,
     gives,
     option,
 )
@@ -62,6 +65,7 @@ from einsumdiff.language.table import load_table
 from einsumdiff.sizes import AnySize, as_fraction
 
 ELLIPSIS = "..."
+ATTRIBUTES = ("T", "mT", "shape", "size", "ndim")
 EXPLICIT = ("sum", "prod", "max", "min")
 
 
@@ -235,6 +239,8 @@ class Reader:
             absent = value is defaults[name] and isinstance(value, tree.Constant) and value.value is None
             if name not in arrays or absent:
                 statics = tuple(self.static(one) for one in trees)
+                if name in ("axis", "ord") and any(isinstance(one, Node) for one in statics):
+                    raise no_number(node, name, trees[0])
                 arguments.statics[name] = statics if isinstance(value, list) else statics[0]
             elif isinstance(value, list) or (name == several and isinstance(value, tree.Sequence)):
                 parts = value.items if isinstance(value, tree.Sequence) else trees
@@ -254,7 +260,9 @@ class Reader:
                 inside = value.span.source
                 name = call.span.source if call.name_span == call.span else call.function
                 hint = "give it whole arrays and index the result: softmax(x)[i], (A @ x)[i]"
-                if name in EXPLICIT:
+                if name in ("max", "min") and len(call.args) > 1:
+                    hint = f"the {name} of two is {name}imum(a, b)"
+                elif name in EXPLICIT:
                     hint = f"give it whole arrays, or write {name}[{letter.name}]({inside})"
                 raise IndexFault(f"{name} works on whole arrays, and {inside} is an entry", value.span, hint)
         return self.read(value, indexed)
@@ -378,8 +386,32 @@ class Reader:
             case tree.Slice(start=start, stop=stop, step=step, span=span):
                 begin, end, by = (None if part is None else self.static(part) for part in (start, stop, step))
                 return Cut(begin, end, by, False, span)
+            case tree.Sequence(span=span):
+                return Cut(self._places(item), None, None, True, span)
             case _:
                 return Cut(self.static(item), None, None, True, item.span)
+
+    def _places(self, item: tree.Sequence) -> Node:
+        """A list of places in brackets: `x[[0, -1]]`."""
+        if item.span.source.startswith("("):
+            inside = item.span.source[1:-1]
+            raise IndexFault(
+                "places in round brackets are items of the bracket in NumPy",
+                item.span,
+                f"write {inside} for an item each, or the list [{inside}] for places of one axis",
+            )
+        for part in tree.walk(item):
+            if isinstance(part, tree.Constant) and isinstance(part.value, bool):
+                raise Unsupported(
+                    f"{item.span.source} is a mask", part.span, "write the places where it is True: x[[0, 2]]"
+                )
+            if isinstance(part, tree.Number) and not isinstance(part.value, int):
+                raise IndexFault(
+                    f"{part.span.source} is no whole number",
+                    part.span,
+                    "brackets hold whole numbers: x[[0, 2]]",
+                )
+        return self.read(item, False)
 
     def _is_item(self, item: tree.Tree) -> bool:
         """Whether it is a letter, a whole number or an affine form of them."""
@@ -481,7 +513,20 @@ class Reader:
             f"{node.span.source} is not understood", node.span, f"take one axis: {base.span.source}[0]"
         )
 
+    def _field(self, node: tree.Attribute, call: tree.Apply, indexed: bool) -> Node:
+        """`slogdet(A).logabsdet`."""
+        named = fields(load_table().get(call.function))
+        if node.name in named:
+            return self._apply(replace(call, function=several(call)[named.index(node.name)]), indexed)
+        raise NameFault(
+            f"{call.function} has no .{node.name}",
+            node.span,
+            f"known are {' '.join(f'.{one}' for one in named or ATTRIBUTES)}",
+        )
+
     def _attribute(self, node: tree.Attribute, indexed: bool) -> Node:
+        if isinstance(node.base, tree.Apply) and node.name not in ATTRIBUTES:
+            return self._field(node, node.base, indexed)
         match node.name:
             case "size":
                 return AxisSize(node.span, self.read(node.base, False), None)

@@ -196,3 +196,13 @@ def check_given(shapes: Mapping[str, object], known: Iterable[str]) -> None:
                 None,
                 f"did you mean {' or '.join(near)}?" if near else f"its names are {', '.join(names_known)}",
             )
+
+
+def tall_or_wide(source: str) -> str:
+    """What to write where it must be known which size of a matrix is the smaller one."""
+    if source.isidentifier():
+        return (
+            f"declare a tall one {source}: (n + k, n), a wide one {source}: (m, m + k), or give numbers: "
+            f'shapes={{"{source}": (5, 3)}}'
+        )
+    return "give the sizes as numbers in shapes=, or declare inputs so that it is n + k by n, or m by m + k"

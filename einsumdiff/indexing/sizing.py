@@ -29,7 +29,7 @@ from einsumdiff.indexing.expression import (
     children,
 )
 from einsumdiff.indexing.ranges import Ranges, size_of_index
-from einsumdiff.indexing.shapes import Shape, Sizes
+from einsumdiff.indexing.shapes import Shape, Sizes, tall_or_wide
 from einsumdiff.sizes import AnySize, smaller, symbol
 
 
@@ -222,7 +222,7 @@ class Sizing:
                 raise ShapeFault(
                     f"which of the sizes {self.show([sizes[i], sizes[j]])[1:-1]} is smaller is not known",
                     node.span,
-                    "give them as numbers, in shapes= or a declaration",
+                    tall_or_wide(next(iter(node.arguments.operands.values())).span.source),
                 )
             sizes[own] = least
         node.sizes = sizes

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from math import isnan
 
 from einsumdiff.errors import IndexFault, NameFault, ShapeFault, Span, Unsupported
-from einsumdiff.indexing.calls import unknown_function
+from einsumdiff.indexing.calls import check_constant, method, unknown_function
 from einsumdiff.indexing.einstein import Places
 from einsumdiff.indexing.expression import (
     Access,
@@ -16,6 +17,7 @@ from einsumdiff.indexing.expression import (
     Line,
     Named,
     Node,
+    Number,
     Reference,
     SizeName,
     Variable,
@@ -172,10 +174,13 @@ class Statements:
         table = load_table()
         arrays = {*self._declared, *(_target_name(t) for s in self._pending for t in s.targets)}
         for node in tree.walk(value):
+            if isinstance(node, tree.Name) and node.prefix:
+                check_constant(node)
             if not isinstance(node, tree.Apply):
                 continue
             if table.get(node.function) is None:
                 raise unknown_function(node, node.function in arrays)
+            self._two_readings(node)
             first = node.args[0] if node.args else None
             if not isinstance(first, tree.Name) or node.name_span.start < first.span.start:
                 continue
@@ -185,6 +190,15 @@ class Statements:
                     first.span,
                     f"write {MODULE_NAMES[first.name]}.{node.function}(...), or keep its import line",
                 )
+
+    def _two_readings(self, node: tree.Apply) -> None:
+        """Say that `max(x, 0)` has an axis, as in NumPy: Python's own max is of its arguments."""
+        if node.function in ("max", "min") and len(node.args) > 1 and not node.prefix and not method(node):
+            x, axis = (arg.span.source for arg in node.args[:2])
+            self.notes.append(
+                f"{node.function}({x}, {axis}) is over axis {axis}, as in NumPy; "
+                f"entry by entry write {node.function}imum({x}, {axis})"
+            )
 
     def _assign(self, statement: tree.Assign) -> None:
         if len(statement.targets) > 1:
@@ -338,6 +352,8 @@ class Statements:
                 return SizeName(name.span, str(name.name))
             row = load_table().get(name.name)
             if isinstance(row, NamedNumber) and name.name not in self._declared:
+                if isnan(row.value):  # no letter of algebra: nan - nan is not 0
+                    return Number(name.span, row.value)
                 return Named(name.span, row.name)
             free = name.name in self._declared or is_array_too(name.name)
             if row is not None and not free:

@@ -36,6 +36,7 @@ from einsumdiff.indexing.expression import (
     Operate,
     Parameter,
 )
+from einsumdiff.indexing.known_sizes import known_sizes
 from einsumdiff.indexing.operations import Need, axes_in_words, chosen_axes
 from einsumdiff.language.rows import Form
 
@@ -168,12 +169,16 @@ def expand_dims(asked: Asked) -> Meaning:
 def squeeze(asked: Asked) -> Meaning:
     node = asked.operand("x")
     if asked.static("axis") is None:
-        raise Unsupported(
-            "which axes have size 1 must be said",
-            asked.span,
-            f"name them: squeeze({node.span.source}, axis=0)",
-        )
-    gone = chosen_axes(asked.arguments, "axis", node, asked.need)
+        sizes = known_sizes(node)
+        if sizes is None:
+            raise Unsupported(
+                f"which axes of {node.span.source} have size 1 is not known",
+                asked.span,
+                f"name them, squeeze({node.span.source}, axis=0), or give all sizes as numbers in shapes=",
+            )
+        gone = tuple(k for k, size in enumerate(sizes) if size == 1)
+    else:
+        gone = chosen_axes(asked.arguments, "axis", node, asked.need)
     own = letters(node.rank)
     kept = [own[k] for k in range(node.rank) if k not in gone]
     found = product(asked.span, [("x", node, own)], kept, {own[k]: 1 for k in gone})

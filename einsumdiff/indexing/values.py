@@ -258,6 +258,9 @@ def operation_of(row: Operation, arrays: Sequence[Array], builder: Builder) -> D
         bound += labels
         entries.append(Entry(array, tuple(bare(label) for label in (*batch, *labels))))
     matrix = [index.name for index in next(iter(rule.patterns.values()))][-2:]
+    if option(row, "again") is not None:
+        new = [index.name for index in rule.axes if index.name not in (*matrix, ELLIPSIS)]
+        sizes.update({name: sizes[own] for own, name in zip(matrix, new, strict=True)})
     axes = list(batch)
     for index in rule.axes:
         if index.name != ELLIPSIS:

@@ -6,6 +6,7 @@ so there is no walk over a parse tree and nothing here recurses, however deep th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from einsumdiff.errors import NameFault, Span, SyntaxFault, as_read
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 ATTRIBUTES = ("T", "mT", "shape", "size", "ndim")
+FIELDS = ("sign", "logabsdet", "eigenvalues", "eigenvectors")
+"""What may stand behind a call of several results; whether it is one of that call, its row says."""
 SUBMODULES = ("linalg", "special", "nn")
 EXPLICIT = ("sum", "prod", "max", "min", "logsumexp")
 VALUES = {"None": None, "newaxis": None, "True": True, "False": False}
@@ -81,6 +84,8 @@ class Builder:
         for short, long in MODULES.items():
             if module == short or module.startswith(short + "."):
                 module = long + module[len(short) :]
+        if isinstance(node, tree.Name):
+            node = replace(node, prefix=module)
         self._prefixes[id(node)] = (node, module)
         self._brackets[id(node)] = (node, self.spot(prefix, token))
         return node
@@ -132,6 +137,14 @@ class Builder:
         return tree.Unary(str(op), operand, self.spot(op).to(self.extent(operand)))
 
     def binary(self, left: Tree, op: Token, right: Tree) -> Tree:
+        lists = _is_list(left) + _is_list(right)
+        if (op == "+" and lists == 2) or (op == "*" and lists and (_is_whole(left) or _is_whole(right))):
+            does = "joins" if op == "+" else "repeats"
+            raise SyntaxFault(
+                f"Python {does} lists here, and calculates with arrays",
+                self.extent(left).to(self.extent(right)),
+                f"write array({(left if _is_list(left) else right).span.source}) for an array",
+            )
         return tree.Binary(str(op), left, right, self.extent(left).to(self.extent(right)))
 
     def compare(self, left: Tree, op: Token, right: Tree) -> Tree:
@@ -148,7 +161,7 @@ class Builder:
 
     def attribute(self, base: Tree, name: Token) -> Tree:
         node = tree.Attribute(base, str(name), self.extent(base).to(self.spot(name)))
-        if name not in ATTRIBUTES:
+        if name not in ATTRIBUTES and not (name in FIELDS and isinstance(base, tree.Apply)):
             self._unknown[id(node)] = node
         return node
 
@@ -304,6 +317,14 @@ class Builder:
 
     def program(self, *parts: Any) -> tuple[Any, ...]:
         return tuple(s for part in parts if not is_token(part) for s in part)
+
+
+def _is_list(node: Tree) -> bool:
+    return isinstance(node, tree.Sequence) and node.span.source.startswith("[")
+
+
+def _is_whole(node: Tree) -> bool:
+    return isinstance(node, tree.Number) and isinstance(node.value, int)
 
 
 def is_token(part: object) -> bool:

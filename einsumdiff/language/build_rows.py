@@ -181,9 +181,13 @@ class RowBuilder(Builder):
 
     def constant(self, head: Token, name: Token, value: Tree, *parts: Any) -> rows.NamedNumber:
         span = self.spot(head, name)
-        if not isinstance(value, tree.Number):
+        if isinstance(value, tree.Name) and value.name == "nan":
+            number = float("nan")
+        elif isinstance(value, tree.Number):
+            number = float(value.value)
+        else:
             raise SyntaxFault("a constant is a number", self.extent(value), "write its digits")
-        return rows.NamedNumber(str(name), float(value.value), self._spelling(self._facts(parts), span), span)
+        return rows.NamedNumber(str(name), number, self._spelling(self._facts(parts), span), span)
 
     def by_sympy(
         self, head: Token, name: Token, parameters: tuple[rows.Parameter, ...], facts: Facts

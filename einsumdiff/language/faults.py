@@ -101,6 +101,9 @@ def unexpected_token(tokens: Sequence[Token], token: Token, spot: Spot) -> Synta
         return SyntaxFault(f"`{token}` cannot spread arguments here", spot(token), "write them out")
     if token.type in OPERATORS or token in ("=", "."):
         return SyntaxFault(f"something is missing before `{token}`", spot(token), WRITE)
+    if token.type == "PREFIX" and before is not None and before in ("numpy", "scipy"):
+        hint = f"say it without {token.rstrip('.')}: {before} sin, {before} linalg.inv; or in quotes, with it"
+        return SyntaxFault(f"`{token}` has no place in this spelling", spot(token), hint)
     return SyntaxFault(f"`{token}` has no place here", spot(token), "write an expression or an assignment")
 
 
@@ -129,7 +132,7 @@ def _missing_operator(before: Token, token: Token, spot: Spot) -> SyntaxFault:
         return SyntaxFault(
             f"{span.source} is a complex number in Python, which is not supported",
             span,
-            f"a product is {before}*{token}",
+            f"write real and imaginary parts as arrays of their own; a product is {before}*{token}",
         )
     if before.type == "NUMBER" and touching and token.type == "NAME":
         return SyntaxFault(f"{span.source} lacks an operator", span, f"a product is {before}*{token}")

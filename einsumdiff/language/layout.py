@@ -155,10 +155,11 @@ class Layout:
                         "`return` returns nothing", self.spot(token), "write the value after it"
                     )
             column = self._column(token)
+            begins = self._begins_line(token)
             if kept:
-                self._not_a_continuation(token, column > indent)
+                self._not_a_continuation(token, begins and column > indent)
                 kept.append(tokens[at - 1] if tokens[at - 1].type == "NEWLINE" else self._newline(tokens, at))
-            indent = column
+            indent = column if begins else indent
             self._no_keywords(tokens, at, stop)
             kept.extend(self._qualified(tokens[at:stop]) if self._imported else tokens[at:stop])
             at = stop
@@ -253,6 +254,10 @@ class Layout:
             end = new("NEWLINE", ";", start_pos=default[-1].end_pos, end_pos=default[-1].end_pos)
             first += [name, equals, *default, end]
         return first + body
+
+    def _begins_line(self, token: Token) -> bool:
+        before = self.text[: token.start_pos].rpartition("\n")[2]
+        return not before.strip()
 
     def _not_a_continuation(self, token: Token, deeper: bool) -> None:
         """A statement does not begin with an operator: the line before was meant to go on."""

@@ -257,6 +257,8 @@ def _solved(a: Typed, b: Typed, span: Span) -> Typed:
 
 
 def _power(a: Typed, b: Typed, span: Span) -> Typed:
+    if b.source == "T" and a.kind != SCALAR:
+        raise SyntaxFault("a transpose is `'`", span, f"write {a.operand}'")
     if a.kind == SCALAR and b.kind == SCALAR:
         return Typed(tree.Binary("**", a.node, b.node, span), SCALAR, span)
     if a.kind != MATRIX:

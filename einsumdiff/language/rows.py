@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 
 from einsumdiff.errors import Span
 from einsumdiff.language.domains import Domain
@@ -237,8 +238,17 @@ def option(row: Function | Definition | Operation | Form | Identity | BySymPy, w
 
 def gives(row: object) -> tuple[str, ...]:
     """The functions that give the results of a function of several, as `slogdet` is; else nothing."""
-    return (
-        row.options[row.options.index("gives") + 1 :]
-        if isinstance(row, Form) and "gives" in row.options
-        else ()
-    )
+    return _words(row, "gives")
+
+
+def fields(row: object) -> tuple[str, ...]:
+    """What NumPy calls the results of a function of several: `slogdet(A).logabsdet`."""
+    return _words(row, "fields")
+
+
+def _words(row: object, head: str) -> tuple[str, ...]:
+    """The words after `head` among the options, to the next head."""
+    if not isinstance(row, Form) or head not in row.options:
+        return ()
+    words = row.options[row.options.index(head) + 1 :]
+    return tuple(takewhile(lambda word: word not in ("gives", "fields"), words))

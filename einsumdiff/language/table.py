@@ -49,6 +49,8 @@ SHORT = 2
 
 Made = TypeVar("Made")
 
+OF_MODULE = re.compile(r"(numpy|scipy|jax)_(linalg|special|nn|lib)_")
+"""Begins the name of a row for the function that one module has under a name that others have too."""
 _HEAD = re.compile(r"([^\W\d]\w*)[ \t]+([^\W\d]\w*|\S)")
 _ROW = re.compile(r"^[^\s#].*(?:\n(?:[ \t].*|[ \t]*#.*|[ \t]*$))*", re.MULTILINE)
 
@@ -163,7 +165,7 @@ class Table:
 
     def nearest(self, name: str) -> list[str]:
         """The names, aliases among them, that are most like this one."""
-        return nearest(name, self._pieces)
+        return nearest(name, [one for one in self._pieces if not OF_MODULE.match(one)])
 
     @functools.cached_property
     def aliases(self) -> Mapping[str, str]:

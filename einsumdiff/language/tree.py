@@ -23,10 +23,11 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name; a dotted prefix that is known (`np.`) is gone already."""
+    """A name; `prefix` is the module before it where one was typed, `numpy` for `np.`."""
 
     name: str
     span: Span
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)

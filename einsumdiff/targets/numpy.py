@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any
 
 from einsumdiff import plan
-from einsumdiff.errors import NameFault, Unsupported
+from einsumdiff.errors import NameFault
 from einsumdiff.forms import runtime
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.nodes import Form, Label, bare
@@ -141,10 +141,7 @@ class _Writer(Views):
     def _sizes(self) -> list[str]:
         """Lines that read the sizes that are needed off the shapes."""
         for name in sorted(self.sizes - set(self.plan.sources)):
-            raise Unsupported(
-                f"the size {name} is that of no axis of an input",
-                hint=f"give it a number, or give an input an axis of size {name}",
-            )
+            raise self.plan.sourceless(name)
         sources = self.plan.sources
         for name in reversed(sources):  # what a size is solved with is needed too
             if name in self.sizes:
@@ -194,7 +191,10 @@ class _Writer(Views):
                 self.typed = True
                 return [f"{name} = np.zeros({self.shape(shape)}, {self.dtype})"]
             case plan.Write():
-                return [self._written(statement)]
+                line = self._written(statement)
+                if not statement.apart or not _writes_an_end(statement):
+                    return [line]
+                return [f"if {statement.name}.size:", f"    {line}"]
             case plan.Loop(name, size, inner):
                 self.loops.add(name)
                 lines = [f"for {name} in range({self.size(size)}):"]
@@ -492,8 +492,8 @@ class _Writer(Views):
                 return self._take(self.emit(base, want), label, index)
             case plan.Scatter(inner, label, index, axes):
                 return self._scattered(value)
-            case plan.Hot(index, form, axes):
-                return self._hot(index, form)
+            case plan.Hot(index, form, size, axes):
+                return self._hot(index, form, size)
             case plan.Place(form, axes):
                 self.typed = True
                 axes = _ordered(axes, want)
@@ -546,13 +546,14 @@ class _Writer(Views):
         self.typed = True
         return Text(f"_add_at({places.text}, {inner.text}, {shape}, {self.dtype})", value.axes)
 
-    def _hot(self, index: Expr, form: Form) -> Text:
+    def _hot(self, index: Expr, form: Form, size: AnySize) -> Text:
         places = self.emit(index, ())
         label = form.label
         self.typed = True
         if label is None or label in places.axes:
             axes = tuple(dict.fromkeys((*places.axes, *form.labels)))
-            test = f"{self.spread(places, axes).text} == {self.affine(form, axes)}"
+            spread = self.spread(places, axes).within(POWER)
+            test = f"{spread} % {self.size(size, POWER)} == {self.affine(form, axes)}"
             return Text(f"({test}).astype({self.dtype})", axes)
         self.helpers.add("_one_hot")
         text = f"_one_hot({places.text}, {self.size(label.size)}, {self.dtype})"
@@ -712,6 +713,14 @@ def _has_size(value: Expr) -> bool:
 def _shares(value: Expr) -> bool:
     """May the value be a variable, or share its memory?"""
     return isinstance(value, plan.Load | plan.View)
+
+
+def _writes_an_end(write: plan.Write) -> bool:
+    """Whether it writes at a number along an axis that may be empty."""
+    return any(
+        not form.coefficients and isinstance(size, Size)
+        for form, size in zip(write.forms, write.shape, strict=True)
+    )
 
 
 def _number(value: int | Fraction | float | AnySize) -> str:

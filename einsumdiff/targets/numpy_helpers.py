@@ -78,6 +78,30 @@ def _second_adjugate(A):
     first = np.einsum("...ab,...ia,...ja,...kb,...lb->...ijkl", left, V, U, V, U)
     return first - np.einsum("...ab,...ia,...la,...kb,...jb->...ijkl", left, V, U, V, U)
 ''',
+    "_polar_factor": '''
+def _polar_factor(A):
+    """U @ V.T of the singular value decomposition: the nearest matrix with orthonormal columns or rows."""
+    U, _, V = np.linalg.svd(A, full_matrices=False)
+    return U @ V
+''',
+    "_polar_factor_slope": '''
+def _polar_factor_slope(A):
+    """[..., i, j, k, l]: the derivative of the polar factor of A[i, j] in A[k, l], by singular values."""
+    U, s, V = np.linalg.svd(A, full_matrices=False)
+    m, n = A.shape[-2:]
+    both = 1/(s[..., :, None] + s[..., None, :])
+    UU, VV = U @ U.swapaxes(-1, -2), V.swapaxes(-1, -2) @ V
+    left, right = np.eye(m, dtype=A.dtype) - UU, np.eye(n, dtype=A.dtype) - VV
+    spread = np.einsum("...ip,...pq,...kp,...qj,...ql->...ijkl", U, both, U, V, V)
+    turned = np.einsum("...ip,...pq,...kq,...qj,...pl->...ijkl", U, both, U, V, V)
+    over = np.einsum("...pl,...p,...pj->...lj", V, 1/s, V)
+    below = np.einsum("...ip,...p,...kp->...ik", U, 1/s, U)
+    return (
+        spread - turned
+        + np.einsum("...ik,...lj->...ijkl", left, over)
+        + np.einsum("...ik,...lj->...ijkl", below, right)
+    )
+''',
     "_expm_slope": '''
 def _expm_slope(A):
     """[..., i, j, k, l]: the derivative of expm(A)[i, j] in A[k, l], from expm([[A, E], [0, A]])."""

@@ -12,6 +12,9 @@ from einsumdiff.tracing.graph import UNION, Step
 
 Part = str | tuple[Step, int]
 
+MOST = 256
+"""Places that are written out, as in `indexing.known_places`."""
+
 
 def items(given: object, traced: Callable[[object], Step | None]) -> list[Part]:
     """The items with commas between them.
@@ -54,19 +57,25 @@ def _item(one: Any, several: bool, traced: Callable[[object], Step | None]) -> l
         return [(step, UNION)]
     if isinstance(one, int | np.integer):
         return [str(int(one))]
+    if isinstance(one, str):
+        raise ValueFault(
+            f"what is read here by the name {one!r} is an array so far, not a mapping",
+            None,
+            f'give the mapping as an example: shapes={{"p": {{"{one}": ...}}}}',
+        )
     places = np.asarray(one)
     if places.dtype.kind == "b":
         raise _no_mask()
     if places.dtype.kind not in "iu" and places.size:
         raise ValueFault(f"an index is a whole number, and this is {one!r}")
-    strided = _as_slice(places)
-    if strided is None or several:
+    strided = None if several else _as_slice(places)
+    if strided is None and places.size > MOST:
         raise Unsupported(
-            "places that stand in the function are not followed",
+            f"{places.size} places stand in the function",
             None,
-            "pass them as an argument: x[k] with k an array of whole numbers, or write a slice",
+            "pass them as an argument: x[k] with k an array of whole numbers",
         )
-    return [strided]
+    return [str(places.tolist()) if strided is None else strided]
 
 
 def _end(end: object, traced: Callable[[object], Step | None]) -> Step:

@@ -23,8 +23,8 @@ MOST = 32
 def number(value: float) -> Step:
     """A number as text that gives exactly that number back."""
     if value != value:
-        raise ValueFault("nan is no number of a program", None, "leave it out, or pass it as an argument")
-    if value in (float("inf"), -float("inf")):
+        text = "nan"
+    elif value in (float("inf"), -float("inf")):
         text = "1e999" if value > 0 else "-1e999"
     else:
         text = repr(value)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported
-from einsumdiff.language.rows import gives
+from einsumdiff.language.rows import fields, gives
 from einsumdiff.language.table import load_table
 from einsumdiff.tracing import brackets, functions
 from einsumdiff.tracing.graph import ATOM, COMPARISON, LEVELS, SIGN, Step
@@ -55,7 +56,11 @@ class Tracer(Recorded):
             row = functions.known_row(name)
             given = functions.arguments(function, row, args, kwargs)
             results = gives(row)
-            return tuple(self._apply(one, given) for one in results) if results else self._apply(name, given)
+            if not results:
+                return self._apply(name, given)
+            found = [self._apply(one, given) for one in results]
+            named = fields(row)
+            return namedtuple(f"{name}_result", named)(*found) if named else tuple(found)
         except EinsumDiffError as error:
             self._refuse(error)
 

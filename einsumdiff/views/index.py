@@ -81,9 +81,13 @@ class _Page:
         return lines, declared, partials
 
     def _name(self, taken: set[str], letters: set[str]) -> dict[Array, str]:
-        """A name for every definition that gets a line; of two with one name the earlier is renamed."""
+        """A name for every definition that gets a line; of two with one name the earlier is renamed.
+
+        None is called as a size is: what is read back would be both.
+        """
         found: dict[Array, str] = {}
-        used = set(taken) | letters
+        sizes = {name for one in self.program.inputs for size in one.shape for name in names(size)}
+        used = set(taken) | letters | sizes
         seen: set[str] = {array.name for array in self.program.inputs}
         for definition in reversed(self.definitions):
             if definition.named and definition.name not in seen:

@@ -36,7 +36,16 @@ from einsumdiff.nodes import (
 from einsumdiff.sizes import AnySize
 from einsumdiff.sizes import names as size_names
 from einsumdiff.views.letters import INDICES, choose
-from einsumdiff.views.ranges import Accesses, Tie, agreeing, fitting, said, spelled_in_bounds, widened
+from einsumdiff.views.ranges import (
+    Accesses,
+    Tie,
+    agreeing,
+    compared,
+    fitting,
+    said,
+    spelled_in_bounds,
+    widened,
+)
 from einsumdiff.views.text import (
     ATOM,
     COMPARISON,
@@ -80,7 +89,11 @@ def gathered(product: Product) -> dict[Label, tuple[Array, tuple[Form, ...]]]:
 def _reads_plainly(factor: Factor, place: Label) -> bool:
     if not isinstance(factor, Entry) or is_one_hot(factor.array):
         return False
-    return all(form.label is place for form in factor.forms if place in form.labels)
+    return all(
+        form.label is place and size == place.size
+        for form, size in zip(factor.forms, factor.array.shape, strict=True)
+        if place in form.labels
+    )
 
 
 class Writer:
@@ -184,7 +197,7 @@ class Writer:
         bound = set(product.bound)
         hots = gathered(product) if count is None else {}
         for label in (*(label for label in product.labels if label in bound), *summed):
-            if label in hots or count is not None:
+            if label in hots or (count is not None and label in bound):
                 continue
             env[label] = bare(self.letter(label, used))
             over += env[label].labels
@@ -203,6 +216,7 @@ class Writer:
             accesses.add(forms, array.shape)
             env[place_] = bare(Gathered(place_.size, self.names.get(array, array.name), forms))
         pinned, self.pinned = self.pinned, self.pinned | self._pins(product, env)
+        self.pinned |= {label for one in compared(product) if one in env for label in env[one].labels}
         for factor in product.factors:
             match factor:
                 case Guard() if count is not None:
@@ -392,7 +406,7 @@ class Writer:
                 for guard in guards:
                     if guard.op == ">=":
                         self.pinned = self.pinned | set(guard.form.substitute(env).labels)
-                text = self._operand(entry, env, used)
+                text = self._ranged(entry, env, self._operand(entry, env, used), bound)
                 self.pinned = pinned
                 over = f"[{','.join(letters)}]"
                 if op == "logsumexp":
@@ -400,13 +414,32 @@ class Writer:
                 for guard in guards:
                     text = self._guarded(guard, text, neutral(op), env, used)
                 return Text(f"{op}{over}({text.text})")
-            case OneHot(_, entry):
-                text = self._operand(entry, env, used)
-                return Text(f"delta[{text.text},{form_text(places[-1])}]")
+            case OneHot(axes, entry):
+                place, size = places[-1], axes[-1].size
+                if place.label is not None and place.label.size == size and self._has_range(place.label):
+                    return Text(f"delta[{self._operand(entry, env, used).text},{form_text(place)}]")
+                # nothing else says of how many places it is, from whose end negative ones count
+                self.numbers.update(size_names(size))
+                forms = (*(form.substitute(env) for form in entry.forms), place)
+                name = self.names.get(entry.array, entry.array.name)
+                return Text(f"one_hot({name}, {size}){self.brackets(forms)}")
             case Operate(operation, _, entries, _, parameters):
                 given = [self.names.get(e.array, e.array.name) for e in entries]
                 given += [f"{name}={value!r}" for name, value in parameters]
                 return Text(f"{operation}({', '.join(given)}){self.brackets(places)}")
+
+    def _ranged(self, entry: Entry, env: Mapping[Label, Form], text: Text, bound: Sequence[Label]) -> Text:
+        """The text of an entry that a reduction goes over, which gives its letters their ranges."""
+        accesses, parts = Accesses(), [Part(text, frozenset())]
+        self._access(accesses, entry.array, tuple(form.substitute(env) for form in entry.forms))
+        for label in bound:
+            letter = env[label].labels[0]
+            needed = accesses.range_factor(letter, ())
+            if needed is not None:
+                size, index = needed
+                self.numbers.update(size_names(size))
+                parts.append(Part(Text(f"ones({size}){brackets((index,))}"), frozenset([letter])))
+        return text if len(parts) == 1 else quotient(1, parts)
 
     def _operand(self, operand: Entry | Number, env: Mapping[Label, Form], used: set[str]) -> Text:
         if not isinstance(operand, Entry):
