@@ -148,7 +148,7 @@ class Compiled:
                 "a sparse array has axes, and this is a number", None, "ask with as_matrix=True"
             )
         name, keys = self._function_name(options.value), self._keys
-        splits = [len(jac.shape) - len(jac.wrt[-1].shape) for jac in jacobians]
+        splits = [len(jac.shape) - jac.ranks[-1] for jac in jacobians]
         with self._setting:
             once = (
                 computed_once(jacobians, self._program.builder.copy())

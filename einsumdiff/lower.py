@@ -89,9 +89,7 @@ def lower(
     NameFault : where an input has the name of a module that the source imports.
     """
     options = options or Options(value=value)
-    reserved = {"sparse": ("Core", "sparse"), "compressed": ("Core", "Compressed")}
-    own = reserved.get(options.form, ("LinearOperator",) if options.form == "operator" else ())
-    for word in (*own, *(("out", "out_is_zero") if options.out else ())):
+    for word in options.names:
         if any(array.name == word for array in program.inputs):
             raise NameFault(
                 f"{word} is an input, and a name in the source of this form",
@@ -124,7 +122,7 @@ class _Lowering:
         self.statements: list[plan.Statement] = []
         self.products = Products()
         self.taken = {i.name for i in program.inputs} | set(program.builder.taken) | set(MODULES)
-        self.taken |= {"Core", "Compressed", "sparse", "LinearOperator", "out", "out_is_zero"}
+        self.taken |= set(options.names)
         self.taken |= set(load_table().names)
         self.taken |= {size for i in program.inputs for s in i.shape for size in names(s)}
         self.known = Known()
@@ -145,7 +143,7 @@ class _Lowering:
         uses = self._uses(definitions, list(results) * again)
         for one in self.program.inputs:
             self.products.names[one] = one.name
-        used = {one.name for one in self.program.inputs} | set(MODULES)
+        used = {one.name for one in self.program.inputs} | set(MODULES) | set(self.options.names)
         for definition in reversed(definitions):
             if definition.named:  # of a name that was assigned twice, the last has it; a module keeps its own
                 again = definition.name in used
@@ -161,9 +159,13 @@ class _Lowering:
         for k, result in enumerate(results):
             returns.append(self._formed(result, k, splits))
         if self.options.form == "operator" and self.options.copy:
-            own = _read_inside(self.statements) & {one.name for one in self.program.inputs}
+            own = _read_inside(self.statements)
             copies = [plan.Copy(one.name) for one in self.program.inputs if one.name in own]
             self.statements[:0] = copies
+            if value and returns[0] in own:  # the caller's is another one than the operator's
+                load = plan.Load(returns[0], tuple(map(Label, self.program.output.shape)))
+                returns[0] = self._fresh("value")
+                self.statements.append(plan.Assign(returns[0], load, load.axes, own=True))
         sources = self._sources()
         indices = frozenset(
             d.body.entry.array.name for d in definitions if isinstance(d.body, OneHot)
@@ -513,7 +515,7 @@ class _Lowering:
 
 
 def _read_inside(statements: Sequence[plan.Statement]) -> set[str]:
-    """The variables that the products of operators read when they are called."""
+    """The variables that the products of operators read when they are called, and what these are views of."""
     found: set[str] = set()
     stack: list[plan.Statement] = [
         inner for s in statements if isinstance(s, plan.Operator) for one in s.products for inner in one.body
@@ -524,6 +526,10 @@ def _read_inside(statements: Sequence[plan.Statement]) -> set[str]:
             found |= plan.reads(one.value)
         elif isinstance(one, plan.Loop):
             stack += one.body
+    ahead = [one for s in statements if isinstance(s, plan.Operator) for one in s.before]
+    for one in reversed([*(s for s in statements if isinstance(s, plan.Assign)), *ahead]):
+        if one.name in found and not one.own and isinstance(one.value, plan.Load | plan.View):
+            found.add(one.value.name)
     return found
 
 

@@ -484,6 +484,22 @@ def test_options_that_are_not_there_or_do_not_fit_are_refused(options, message):
         derive("exp(x)", "x").compile(**options)
 
 
+@pytest.mark.parametrize("form", ["sparse", "operator", "compressed"])
+@pytest.mark.parametrize(
+    "name", ["Core", "matvec", "Compressed", "LinearOperator", "sparse", "prod", "result"]
+)
+def test_names_of_a_source_are_free_for_definitions_and_refused_for_inputs(form, name):
+    d = derive(f"{name} = exp(x); y = {name}*x", "x")
+    x = np.array([0.5, 2.0, -1.0])
+    assert_close(d.compile(form=form, value=True)(x)[1] @ np.eye(3), d(x))
+    d = derive(f"x**2*{name}", "x", shapes={"x": "n", name: "n"})
+    try:
+        found = d.compile(form=form)(**{"x": x, name: x})
+    except NameFault:
+        return
+    assert_close(found @ np.eye(3), d(**{"x": x, name: x}))
+
+
 def test_a_number_has_no_sparse_array_but_a_matrix():
     d = derive("sin(a)", "a", shapes={"a": ""})
     with pytest.raises(Unsupported, match="as_matrix=True"):
@@ -509,16 +525,32 @@ def test_a_copy_is_not_made_where_none_is_asked_for():
 
 
 @pytest.mark.parametrize("form", ["operator", "compressed", "sparse"])
-@pytest.mark.parametrize("program", ["z*x", "y = z; w = y*x", "z[::-1]*x", "sum(z*x)*x"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        *(
+            "z*x",
+            "y = z; w = y*x",
+            "z[::-1]*x",
+            "sum(z*x)*x",
+            "exp(x)",
+            "c*x",
+            "z*x[at]*x",
+            "y = x**2; exp(y)*y",
+        )
+    ],
+)
 def test_a_form_does_not_change_with_its_inputs(form, program):
-    d = derive(program, "x", shapes={"x": "n", "z": "n"})
-    given = sample({"x": (5,), "z": (5,)})
+    shapes = {"x": "n", "z": "n", "at": "n", "c": ""}
+    d = derive(program, "x", shapes={name: one for name, one in shapes.items() if name in program})
+    given = sample({"x": (5,), "z": (5,), "c": ()}) | {"at": np.array([1, 4, 0, 0, 2])}
+    given = {name: np.asarray(given[name]) for name in d.inputs}
     expected = d(**given)
     found = d.compile(form=form, value=True)(**given)
     assert_close(found[1] @ np.eye(5), expected)
     found[0][...] = 9
     for one in given.values():
-        one[...] = 7
+        one[...] = 3
     assert_close(found[1] @ np.eye(5), expected)
 
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from einsumdiff.errors import Unsupported, ValueFault, nearest
 
-FORMS = ("dense", "sparse", "operator", "compressed")
+NAMES = {
+    "dense": (),
+    "sparse": ("Core", "sparse"),
+    "operator": ("LinearOperator", "matvec", "rmatvec", "matmat", "rmatmat"),
+    "compressed": ("Core", "Compressed"),
+}
+"""What has a name of its own in the source of each form."""
+
+FORMS = tuple(NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +30,11 @@ class Options:
     copy: bool = True
     out: bool = False
     as_matrix: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that nothing else may have in the source."""
+        return *NAMES[self.form], *(("out", "out_is_zero") if self.out else ())
 
     def __post_init__(self) -> None:
         if self.target != "numpy":

@@ -47,7 +47,7 @@ class Core:
         self.sizes, self.axes = tuple(sizes), tuple(axes)
         self.factors = [(np.asarray(array), tuple(labels)) for array, labels in factors]
         self.guards, self.places = tuple(guards), dict(places or {})
-        self.scale = scale
+        self.scale = scale[()] if isinstance(scale, np.ndarray) else scale
         self.running = tuple(k for k in range(len(self.sizes)) if k not in self.places)
 
     @property

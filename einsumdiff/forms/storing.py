@@ -44,7 +44,14 @@ def kept(
     """
     for term in terms:
         one = separated(term, shape)
-        places = tuple((label, products.places(hot)) for label, hot in one.places.items())
+        places = []
+        for label, hot in one.places.items():
+            index = products.places(hot)
+            if isinstance(index, plan.Load | plan.View) and index.name in shared:
+                variable = fresh("t")
+                yield plan.Assign(variable, index, index.axes, own=True)
+                index = plan.Load(variable, index.axes)
+            places.append((label, index))
         factors = []
         for factor in one.factors:
             free = factor.free
@@ -71,7 +78,7 @@ def kept(
                 known.factors[key] = name, tuple(free.index(n) for n in value.axes)
         guards = tuple((guard.form, guard.op) for guard in one.guards)
         scale = products.product(one.scale)
-        yield plan.Kept(one.labels, one.axes, scale, tuple(factors), guards, places)
+        yield plan.Kept(one.labels, one.axes, scale, tuple(factors), guards, tuple(places))
 
 
 MOST_PERMUTED = 3
