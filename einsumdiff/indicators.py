@@ -28,6 +28,7 @@ from einsumdiff.nodes import (
     bare,
     product,
 )
+from einsumdiff.sizes import AnySize
 from einsumdiff.solve import solve
 
 
@@ -92,7 +93,7 @@ def _guarded_product(body: Reduce) -> Reduce | None:
     inner = body.entry.array
     if not isinstance(inner, Definition) or not isinstance(inner.body, Sum) or body.entry.power != 1:
         return None
-    if any(form.label is None for term in inner.body.terms for form in term.axes):
+    if not all(_spans(term.axes, inner.shape) for term in inner.body.terms):
         return None
     axes = [form.labels[0] for form in inner.body.terms[0].axes]
     access = dict(zip(axes, body.entry.forms, strict=True))
@@ -126,6 +127,14 @@ def _guarded_product(body: Reduce) -> Reduce | None:
             return None
         guards.append(guard)
     return Reduce(body.op, body.axes, body.bound, _entry(kept, access, axes), tuple(guards))
+
+
+def _spans(axes: Sequence[Form], shape: Sequence[AnySize]) -> bool:
+    """Whether a term writes every place of an array of that shape: it is no diagonal and no part of it."""
+    labels = [form.label for form in axes]
+    return len(set(labels)) == len(labels) and all(
+        label is not None and label.size == size for label, size in zip(labels, shape, strict=True)
+    )
 
 
 def _guard(mask: Mask, forms: Sequence[Form]) -> Guard | None:

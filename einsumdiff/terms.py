@@ -254,7 +254,7 @@ def _added(group: list[Term], builder: Builder) -> Term:
 
 
 def _in_bounds(term: Term, shape: Sequence[AnySize]) -> Term:
-    """The term with guards for the axes that it may leave: those of its products are in the definition now."""
+    """The term with guards for the axes that it may leave: its own are in the definition now."""
     guards = [
         Guard(side, ">=")
         for form, size in zip(term.axes, shape, strict=True)

@@ -33,6 +33,29 @@ CASES = [
         "v",
         "numbers",
     ),
+    # ranges in print: of a reduction over a part, of letters tied by a delta, of accesses of two sizes
+    ("prod(x[:-1])", "x", "any"),
+    ("prod(x[2:5:2])", "x", "numbers"),
+    ("prod(diff(x))", "x", "any"),
+    ("prod(x[:-1]*x[1:])", "x", "any"),
+    ("prod(roll(x, -1))", "x", "numbers"),
+    ("sin(vdot(concatenate((x, 2*x)), concatenate((x, 2*x))))**2", "x", "any"),
+    ("tensordot(roll(X, -3), roll(X, -3), axes=([0], [0]))", "X", "numbers"),
+    ("diff(correlate(prod(X, axis=0), x[:2], 'valid'))", "X", "numbers"),
+    ("kron(roll(x, -1), X) @ kron(roll(x, -1), X).T", "x", "numbers"),
+    (
+        "sum(concatenate((cumprod(T, axis=1), sin(cumprod(T, axis=1))), axis=1)**2)",
+        "T",
+        "numbers",
+    ),
+    ("inner(kron(append(v, x), X)[1:], kron(append(v, x), X)[1:])", "v", "numbers"),
+    # a diagonal under a condition, read back
+    ("trace(cumprod(diag(v, 0), axis=-2))", "v", "any"),
+    # names of definitions in print, beside sizes that are called a, b and c
+    ("arctan(var(where(append(T, X) > 9, append(T, X), append(T, X)**3)))*2", "T", "any"),
+    # nothing, beside something
+    ("kron(X, T[:2, :0, 0])", "X", "numbers"),
+    ("kron(T[-1, :-1:2, :0], X)", "T", "numbers"),
     # sizes that are products of sums
     ("var(append(tril(diag(x, -1), 1), X), axis=0)", "x", "any"),
     ("append(pad(X, (0, 2)) @ pad(X, (0, 2)).T, X)[0]", "X", "any"),
@@ -58,3 +81,14 @@ def test_composed_operations(text, wrt, sizes):
         assert_close(second(**arrays), numerical_jacobian(d, arrays, wrt), 1e-7)
         for one in (d, second):
             assert_close(read(str(one))(**arrays), one(**arrays), 1e-12)
+
+
+@pytest.mark.parametrize("text", ["roll(x, 1)**2", "roll(x, -1)**2", "sum(roll(x, 1)*x)", "flip(roll(x, 1))"])
+def test_a_roll_of_nothing_is_nothing(text):
+    d = derive(f"y = {text}", "x", shapes={"x": "n"})
+    empty = np.zeros(0)
+    for one in (d, derive(d, wrt="x")):
+        value, slope = d.compile(value=True)(empty)
+        assert np.shape(value) == np.shape(eval(text, NAMES, {"x": empty}))
+        assert slope.size == 0
+        assert one.compile()(empty).size == 0

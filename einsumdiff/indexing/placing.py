@@ -23,6 +23,8 @@ Part = tuple[tuple[Form, ...], Value]
 
 def placed(parts: Sequence[Part], shape: Shape, builder: Builder) -> Value:
     """The array of that shape that the parts write; where nothing is written it is 0."""
+    if 0 in shape:
+        parts = []
     terms = [Term(forms, one).fresh() for forms, value in parts for one in value.products]
     return read(builder.define_body(Sum(tuple(collect(terms))), shape))
 

@@ -40,7 +40,7 @@ class Ranges:
             self._own(index, declared.get(index))
         waiting = [index for index in self.line.indices if index.size is None]
         while waiting:
-            found = [index for index in waiting if self._from_sums(index)]
+            found = [index for index in waiting if self._from_sums(index, declared.get(index))]
             if not found:  # the left side says what no access does, and may settle the others
                 said = [index for index in waiting if index in declared]
                 if not said:
@@ -135,7 +135,7 @@ class Ranges:
         return "".join(pieces) + text.text[at : text.stop]
 
     def _deltas(self) -> None:
-        """The two letters of a delta run over the same range."""
+        """The two letters of a delta run over the same range: what one lacks, the other says."""
         for delta in self.line.accesses:
             if not isinstance(delta, Delta) or delta.op != "==":
                 continue
@@ -143,16 +143,25 @@ class Ranges:
             if i is None or j is None:
                 continue
             a, b = self.plain.get(i), self.plain.get(j)
-            if a is not None and b is not None:
-                if not self.sizes.unify(a[0], b[0]):
-                    raise ShapeFault(
-                        f"{i.name} runs over {self._name(a[0])} and {j.name} over {self._name(b[0])}",
-                        delta.span,
-                        "the two indices of a delta have one range",
-                    )
-            elif a is not None or b is not None:
-                self.plain.setdefault(i, b or (0, delta.span))
-                self.plain.setdefault(j, a or (0, delta.span))
+            if a is None or b is None:
+                self._share(i, j)
+            elif not self.sizes.unify(a[0], b[0]) and i not in self.bounds and j not in self.bounds:
+                raise ShapeFault(
+                    f"{i.name} runs over {self._name(a[0])} and {j.name} over {self._name(b[0])}",
+                    delta.span,
+                    "the two indices of a delta have one range",
+                )
+
+    def _share(self, i: Index, j: Index) -> None:
+        """What the accesses of one letter say of its range holds for another, of which they say less."""
+        for one, other in ((i, j), (j, i)):
+            shifted = any(one is index for form, _, _ in self.affine for index, _ in form.terms)
+            if other in self.plain and one not in self.plain:
+                self.plain[one] = self.plain[other]
+            elif other not in self.bounds or one in self.plain or shifted:
+                continue
+            self.bounds.setdefault(one, []).extend(self.bounds.get(other, ()))
+            return
 
     def _declared(self) -> dict[Index, AnySize]:
         target = self.line.target
@@ -197,8 +206,11 @@ class Ranges:
         if plain is None and declared is not None and nonnegative(index.size - self.sizes.resolve(declared)):
             index.size = declared
 
-    def _from_sums(self, index: Index) -> bool:
-        """The range from accesses whose other letters are known: `X[i+m]` with m known."""
+    def _from_sums(self, index: Index, declared: AnySize | None) -> bool:
+        """The range from accesses whose other letters are known: `X[i+m]` with m known.
+
+        It is what is declared where that is less.
+        """
         best: AnySize | None = None
         for form, size, access in self.affine:
             terms = dict(form.terms)
@@ -225,7 +237,8 @@ class Ranges:
                 )
         if best is None:
             return False
-        index.size = best
+        fits = declared is not None and nonnegative(best - self.sizes.resolve(declared))
+        index.size = declared if fits else best
         return True
 
     def _undetermined(self, index: Index) -> NoReturn:

@@ -176,7 +176,10 @@ class _Writer(Views):
                 self.typed = True
                 return [f"{name} = np.zeros({self.shape(shape)}, {self.dtype})"]
             case plan.Write():
-                return [self._written(statement)]
+                line = self._written(statement)
+                if not statement.apart or not _writes_an_end(statement):
+                    return [line]
+                return [f"if {statement.name}.size:", f"    {line}"]
             case plan.Loop(name, size, inner):
                 self.loops.add(name)
                 lines = [f"for {name} in range({self.size(size)}):"]
@@ -579,6 +582,14 @@ def _has_size(value: Expr) -> bool:
 def _shares(value: Expr) -> bool:
     """May the value be a variable, or share its memory?"""
     return isinstance(value, plan.Load | plan.View)
+
+
+def _writes_an_end(write: plan.Write) -> bool:
+    """Whether it writes at a number along an axis that may be empty."""
+    return any(
+        not form.coefficients and isinstance(size, Size)
+        for form, size in zip(write.forms, write.shape, strict=True)
+    )
 
 
 def _number(value: int | Fraction | float | AnySize) -> str:

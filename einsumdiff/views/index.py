@@ -86,8 +86,8 @@ class _Page:
         None is called as a size is: what is read back would be both.
         """
         found: dict[Array, str] = {}
-        used = set(taken) | letters
-        used.update(name for one in self.program.inputs for size in one.shape for name in names(size))
+        sizes = {name for one in self.program.inputs for size in one.shape for name in names(size)}
+        used = set(taken) | letters | sizes
         seen: set[str] = {array.name for array in self.program.inputs}
         for definition in reversed(self.definitions):
             if definition.named and definition.name not in seen:

@@ -123,6 +123,7 @@ def agreeing(product: Product, declared: Container[Label]) -> Product:
     accesses = _accesses(product)
     ordered = compared(product)
     own = {form.label for form, size in accesses if form.label is not None and form.label.size == size}
+    first: dict[Label, AnySize] = {}  # of labels that count fewer entries than any array has
     factors: list[Factor] = []
     ties: list[Factor] = []
     bound = list(product.bound)
@@ -134,7 +135,7 @@ def agreeing(product: Product, declared: Container[Label]) -> Product:
         for form, size in zip(f.forms, f.array.shape, strict=True):
             label = form.label
             said = label in own or label in declared or label in ordered
-            if label is not None and label.size != size and said:
+            if label is not None and label.size != size and (said or first.setdefault(label, size) != size):
                 p = Label(size)
                 bound.append(p)
                 ties.append(Guard(form - bare(p), "=="))
@@ -208,7 +209,7 @@ class Accesses:
             exact = any(size == label.size for size in bounds)
             if exact and all(size is not None and nonnegative(size - label.size) for size in bounds):
                 return None
-        if cut_by(label, ties):
+        if (plain or alone) and cut_by(label, ties):  # a tie alone gives no range
             return None
         return label.size + 1, bare(label).plus(1)
 

@@ -36,7 +36,16 @@ from einsumdiff.nodes import (
 from einsumdiff.sizes import AnySize
 from einsumdiff.sizes import names as size_names
 from einsumdiff.views.letters import INDICES, choose
-from einsumdiff.views.ranges import Accesses, Tie, agreeing, fitting, said, spelled_in_bounds, widened
+from einsumdiff.views.ranges import (
+    Accesses,
+    Tie,
+    agreeing,
+    compared,
+    fitting,
+    said,
+    spelled_in_bounds,
+    widened,
+)
 from einsumdiff.views.text import (
     ATOM,
     COMPARISON,
@@ -207,6 +216,7 @@ class Writer:
             accesses.add(forms, array.shape)
             env[place_] = bare(Gathered(place_.size, self.names.get(array, array.name), forms))
         pinned, self.pinned = self.pinned, self.pinned | self._pins(product, env)
+        self.pinned |= {label for one in compared(product) if one in env for label in env[one].labels}
         for factor in product.factors:
             match factor:
                 case Guard() if count is not None:
@@ -396,7 +406,7 @@ class Writer:
                 for guard in guards:
                     if guard.op == ">=":
                         self.pinned = self.pinned | set(guard.form.substitute(env).labels)
-                text = self._operand(entry, env, used)
+                text = self._ranged(entry, env, self._operand(entry, env, used), bound)
                 self.pinned = pinned
                 over = f"[{','.join(letters)}]"
                 if op == "logsumexp":
@@ -417,6 +427,19 @@ class Writer:
                 given = [self.names.get(e.array, e.array.name) for e in entries]
                 given += [f"{name}={value!r}" for name, value in parameters]
                 return Text(f"{operation}({', '.join(given)}){self.brackets(places)}")
+
+    def _ranged(self, entry: Entry, env: Mapping[Label, Form], text: Text, bound: Sequence[Label]) -> Text:
+        """The text of an entry that a reduction goes over, which gives its letters their ranges."""
+        accesses, parts = Accesses(), [Part(text, frozenset())]
+        self._access(accesses, entry.array, tuple(form.substitute(env) for form in entry.forms))
+        for label in bound:
+            letter = env[label].labels[0]
+            needed = accesses.range_factor(letter, ())
+            if needed is not None:
+                size, index = needed
+                self.numbers.update(size_names(size))
+                parts.append(Part(Text(f"ones({size}){brackets((index,))}"), frozenset([letter])))
+        return text if len(parts) == 1 else quotient(1, parts)
 
     def _operand(self, operand: Entry | Number, env: Mapping[Label, Form], used: set[str]) -> Text:
         if not isinstance(operand, Entry):
