@@ -18,7 +18,17 @@ from einsumdiff import __version__
 from einsumdiff.errors import EinsumDiffError
 
 FORMATS = ("index", "numpy", "json")
-_TAKE_A_VALUE = ("--wrt", "--shape", "--order", "--output", "--mode", "--format", "--notation", "-o")
+_TAKE_A_VALUE = (
+    "--wrt",
+    "--shape",
+    "--order",
+    "--output",
+    "--mode",
+    "--format",
+    "--notation",
+    "--ties",
+    "-o",
+)
 TOLERANCE = 1e-6
 """The largest relative error that `--check` lets pass."""
 
@@ -99,6 +109,7 @@ def _run(
             output=asked.output,
             mode=asked.mode,
             notation=asked.notation,
+            ties=asked.ties,
         )
         text = _text(d, asked.format)
         error = d.check() if asked.check else 0.0
@@ -149,6 +160,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=("numpy", "matrix"),
         default="numpy",
         help="how the program is written; matrix is the spelling of MATLAB and matrixcalculus.org",
+    )
+    parser.add_argument(
+        "--ties",
+        choices=("split", "first", "zero"),
+        default="split",
+        help="who has the slope where arguments of max and its kin are equal (default: split)",
     )
     parser.add_argument("--order", type=_order, default=1, metavar="N", help="2 is the Hessian")
     parser.add_argument("--output", metavar="NAME", help="what to differentiate, if not the last statement")

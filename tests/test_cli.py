@@ -47,6 +47,14 @@ def test_order_and_output_are_passed_on(capsys):
     assert capsys.readouterr().out.startswith("d2h/dx[i]/dx[j] = 2*delta[i,j]\n")
 
 
+@pytest.mark.parametrize(("ties", "said"), [("split", "share"), ("first", "the first"), ("zero", "slope 0")])
+def test_ties_are_passed_on(ties, said, capsys):
+    assert main(["max(x)", "--wrt", "x", "--ties", ties]) == 0
+    assert said in capsys.readouterr().out
+    assert main([f"--ties={ties}", "--wrt", "x", "max(x)"]) == 0
+    assert said in capsys.readouterr().out
+
+
 def test_a_dash_reads_standard_input():
     run = subprocess.run(
         [sys.executable, "-m", "einsumdiff", "-", "--wrt", "x"],
