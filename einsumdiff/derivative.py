@@ -264,8 +264,8 @@ class _Derived(Contractible):
         Examples
         --------
         >>> from scipy.optimize import minimize
-        >>> d = derive("L = sum((T - u*v)**2) + sum(u**2)", wrt=["u", "v"])
-        >>> problem = d.as_scipy(T=[1.0, 2.0], u=[1.0, 1.0], v=[1.0, 1.0], method="trust-ncg")
+        >>> d = derive("L = sum((t - u*v)**2) + sum(u**2)", wrt=["u", "v"])
+        >>> problem = d.as_scipy(t=[1.0, 2.0], u=[1.0, 1.0], v=[1.0, 1.0], method="trust-ncg")
         >>> found = minimize(**problem.arguments)
         >>> found.success, sorted(problem.unpack(found.x))
         (True, ['u', 'v'])
