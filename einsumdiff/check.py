@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, permutations
 from typing import TYPE_CHECKING, Any
@@ -50,16 +50,9 @@ def check(
         return _error(derivative, slope, {n: _float(value, n in real) for n, value in given.items()})
     error = float("nan")
     random = np.random.default_rng(0)
-    draws = (
-        random.standard_normal,
-        lambda s: random.uniform(0.5, 2, s),
-        lambda s: random.uniform(0.1, 0.9, s),
-        lambda s: random.uniform(1.2, 3, s),
-        lambda s: _definite(np.asarray(random.standard_normal(s))),
-    )
     fault: np.linalg.LinAlgError | None = None
     with np.errstate(all="ignore"):
-        for draw in draws:
+        for draw in _draws(random):
             try:
                 error = _error(derivative, slope, _random(program, derivative, draw))
             except np.linalg.LinAlgError as one:
@@ -72,6 +65,55 @@ def check(
             f"no random arrays were found that the program takes: {fault}", None, "give some: d.check(A=...)"
         )
     return error
+
+
+def samples(
+    program: Program, derivative: Callable[..., Any], turns: Sequence[int] = (0, 1, 2)
+) -> Iterator[Arrays]:
+    """Random arrays, of other sizes at each turn, at which program and derivative have values."""
+    import numpy as np
+
+    value, random = Numbers(program), np.random.default_rng(1)
+    for turn in turns:
+        for draw in _draws(random):
+            with np.errstate(all="ignore"):
+                try:
+                    arrays = _random(program, derivative, draw, turn)
+                    known = np.isfinite(value(arrays)).all() and np.isfinite(derivative(**arrays)).all()
+                except np.linalg.LinAlgError:
+                    continue
+                except ShapeFault:  # these sizes do not fit the program
+                    if turn:
+                        break
+                    raise
+            if known:
+                yield arrays
+                break
+
+
+class Numbers:
+    """The value of a program at arrays by name."""
+
+    def __init__(self, program: Program) -> None:
+        self._function, self._names = _function(program, None), [one.name for one in program.inputs]
+
+    def __call__(self, arrays: Mapping[str, Any]) -> np.ndarray[Any, Any]:
+        import numpy as np
+
+        return np.asarray(self._function(*(arrays[name] for name in self._names)))
+
+
+def _draws(random: np.random.Generator) -> tuple[Callable[[Any], Any], ...]:
+    """How to draw an array of a shape, by what it takes to stay where functions have values."""
+    import numpy as np
+
+    return (
+        random.standard_normal,
+        lambda s: random.uniform(0.5, 2, s),
+        lambda s: random.uniform(0.1, 0.9, s),
+        lambda s: random.uniform(1.2, 3, s),
+        lambda s: _definite(np.asarray(random.standard_normal(s))),
+    )
 
 
 def _definite(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -112,7 +154,9 @@ def _error(derivative: Callable[..., Any], slope: Slope, arrays: Arrays) -> floa
     return best
 
 
-def _random(program: Program, derivative: Callable[..., Any], draw: Callable[[Any], Any]) -> Arrays:
+def _random(
+    program: Program, derivative: Callable[..., Any], draw: Callable[[Any], Any], turn: int = 0
+) -> Arrays:
     """Random arrays of sizes that are all different and that the program accepts.
 
     An index array holds places of the smallest axis that it indexes.
@@ -121,7 +165,7 @@ def _random(program: Program, derivative: Callable[..., Any], draw: Callable[[An
 
     checks = _checks(program)
     fault: EinsumDiffError | None = None
-    for sizes in _assignments(program):
+    for sizes in _assignments(program, turn):
         shapes = {one.name: [evaluate(s, sizes) for s in one.shape] for one in program.inputs}
         if any(size < 0 for shape in shapes.values() for size in shape):
             continue
@@ -141,9 +185,11 @@ def _random(program: Program, derivative: Callable[..., Any], draw: Callable[[An
     raise fault or ShapeFault("no sizes were found that fit", None, "give arrays: d.check(x=..., ...)")
 
 
-def _assignments(program: Program) -> Iterator[dict[str, int]]:
+def _assignments(program: Program, turn: int = 0) -> Iterator[dict[str, int]]:
+    """Sizes that are all different, the first ones others at each turn."""
     found = list(dict.fromkeys(n for one in program.inputs for size in one.shape for n in names(size)))
-    pool = (PRIMES * (len(found) // len(PRIMES) + 1))[: max(4, len(found))]
+    primes = PRIMES[turn:] + PRIMES[:turn]
+    pool = (primes * (len(found) // len(primes) + 1))[: max(4, len(found))]
     for order in islice(permutations(pool, len(found)), 2000):
         yield dict(zip(found, order, strict=True))
 

@@ -27,6 +27,8 @@ _TAKE_A_VALUE = (
     "--format",
     "--notation",
     "--ties",
+    "--batch",
+    "--structured",
     "-o",
 )
 TOLERANCE = 1e-6
@@ -45,13 +47,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if "--functions" in arguments:
         return _functions(arguments, parser)
+    comparing = arguments[:1] == ["same"]
+    if comparing:
+        parser, arguments = _same_parser(), arguments[1:]
     try:
-        asked = parser.parse_args(_with_program_last(arguments))
+        asked = parser.parse_args(_with_texts_last(arguments))
     except SystemExit as stop:
         return int(stop.code or 0)
+    if comparing and asked.program == asked.formula == "-":
+        return _wrong_call(parser, "standard input is the program or the formula, not both")
     try:
         shapes = dict(_shape(text) for text in asked.shape)
         program = sys.stdin.read() if asked.program == "-" else asked.program
+        formula = sys.stdin.read() if comparing and asked.formula == "-" else getattr(asked, "formula", "")
     except ValueError as error:
         return _wrong_call(parser, str(error))
     except (OSError, UnicodeError) as error:
@@ -59,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     wrt = [name.strip() for text in asked.wrt for name in text.split(",")]
     if not all(wrt):
         return _wrong_call(parser, f"--wrt has an empty name in {','.join(asked.wrt)!r}")
+    if comparing:
+        return _compare(program, wrt, shapes, formula, asked)
     return _run(program, wrt, shapes, asked, parser)
 
 
@@ -76,19 +86,58 @@ def _functions(arguments: list[str], parser: argparse.ArgumentParser) -> int:
     return 0
 
 
-def _with_program_last(argv: Sequence[str]) -> list[str]:
-    """The arguments, a program that begins with a minus behind `--`: an option is a letter or `--word`.
+def _with_texts_last(argv: Sequence[str]) -> list[str]:
+    """The arguments, programs and formulas behind `--` if one begins with a minus.
 
-    >>> _with_program_last(["-x**2", "--wrt", "x"])
+    An option is a letter or `--word`.
+
+    >>> _with_texts_last(["-x**2", "--wrt", "x"])
     ['--wrt', 'x', '--', '-x**2']
     """
     if "--" in argv:
         return list(argv)
+    options: list[str] = []
+    texts: list[str] = []
     for at, text in enumerate(argv):
-        option = text.startswith(("--", "-o")) or text in ("-", "-h")
-        if text.startswith("-") and not option and (at == 0 or argv[at - 1] not in _TAKE_A_VALUE):
-            return [*argv[:at], *argv[at + 1 :], "--", text]
-    return list(argv)
+        option = text.startswith(("--", "-o")) or text == "-h"
+        value = at > 0 and argv[at - 1] in _TAKE_A_VALUE
+        (options if option or value else texts).append(text)
+    if not any(text.startswith("-") and text != "-" for text in texts):
+        return list(argv)
+    return [*options, "--", *texts]
+
+
+def _compare(
+    program: str, wrt: list[str], shapes: dict[str, str], formula: str, asked: argparse.Namespace
+) -> int:
+    """Say whether the formula is the derivative."""
+    try:
+        verdict = _derived(program, wrt, shapes, asked).same(formula)
+    except EinsumDiffError as fault:
+        _say(f"{type(fault).__name__}: {fault}")
+        return 1
+    try:
+        _write(str(verdict), None)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0 if verdict else 1
+
+
+def _derived(program: str, wrt: list[str], shapes: dict[str, str], asked: argparse.Namespace) -> Any:
+    from einsumdiff.derivative import derive
+
+    return derive(
+        program,
+        wrt[0] if len(wrt) == 1 else wrt,
+        order=asked.order,
+        shapes=shapes or None,
+        output=asked.output,
+        mode=asked.mode,
+        notation=asked.notation,
+        ties=asked.ties,
+        batch=asked.batch,
+        structured=asked.structured,
+    )
 
 
 def _run(
@@ -98,19 +147,8 @@ def _run(
     asked: argparse.Namespace,
     parser: argparse.ArgumentParser,
 ) -> int:
-    from einsumdiff.derivative import derive
-
     try:
-        d = derive(
-            program,
-            wrt[0] if len(wrt) == 1 else wrt,
-            order=asked.order,
-            shapes=shapes or None,
-            output=asked.output,
-            mode=asked.mode,
-            notation=asked.notation,
-            ties=asked.ties,
-        )
+        d = _derived(program, wrt, shapes, asked)
         text = _text(d, asked.format)
         error = d.check() if asked.check else 0.0
     except EinsumDiffError as fault:
@@ -137,9 +175,41 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="einsumdiff",
         description="Derivatives of tensor expressions, in index notation or as NumPy source.",
-        epilog='example: einsumdiff "y = sum(W*X + b)" --wrt W',
+        epilog='example: einsumdiff "y = sum(W*X + b)" --wrt W. '
+        "einsumdiff same --help: is a formula of your own the derivative?",
         allow_abbrev=False,
     )
+    _asking(parser)
+    parser.add_argument("--format", choices=FORMATS, default="index", help="what to print (default: index)")
+    parser.add_argument(
+        "--check", action="store_true", help="compare with central differences at random arrays"
+    )
+    parser.add_argument("-o", dest="out", metavar="FILE", help="write the result there")
+    parser.add_argument(
+        "--functions", action="store_true", help="print every function, without a program; or --markdown"
+    )
+    parser.add_argument("--markdown", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--version", action="version", version=f"einsumdiff {__version__}")
+    return parser
+
+
+def _same_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="einsumdiff same",
+        description="Is a formula of your own the derivative? Exit code 0: yes, 1: no.",
+        epilog='example: einsumdiff same "y = sum((A @ x - b)**2)" --wrt x "2*A.T @ (A @ x - b)"',
+        allow_abbrev=False,
+    )
+    _asking(parser)
+    parser.add_argument(
+        "formula",
+        help="in the letters of the printed derivative, in whole arrays, or with a left side; - reads it",
+    )
+    return parser
+
+
+def _asking(parser: argparse.ArgumentParser) -> None:
+    """What says which derivative it is."""
     parser.add_argument("program", help="the program's text; - reads it from standard input")
     parser.add_argument(
         "--wrt",
@@ -153,7 +223,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=SIZES",
-        help="the shape of a name: W=m,n or x=3; a= is a scalar",
+        help="the shape of a name: W=m,n or x=3 or S=n,n symmetric; a= is a scalar",
     )
     parser.add_argument(
         "--notation",
@@ -167,22 +237,20 @@ def _parser() -> argparse.ArgumentParser:
         default="split",
         help="who has the slope where arguments of max and its kin are equal (default: split)",
     )
+    parser.add_argument(
+        "--batch", metavar="SIZE", help="a size whose elements are independent; SIZE,SIZE for several"
+    )
+    parser.add_argument(
+        "--structured",
+        choices=("free", "projected", "triangle"),
+        default="free",
+        help="how entries vary of a name that is declared symmetric or the like (default: free)",
+    )
     parser.add_argument("--order", type=_order, default=1, metavar="N", help="2 is the Hessian")
     parser.add_argument("--output", metavar="NAME", help="what to differentiate, if not the last statement")
     parser.add_argument(
         "--mode", choices=("auto", "forward", "reverse"), default="auto", help="how to accumulate"
     )
-    parser.add_argument("--format", choices=FORMATS, default="index", help="what to print (default: index)")
-    parser.add_argument(
-        "--check", action="store_true", help="compare with central differences at random arrays"
-    )
-    parser.add_argument("-o", dest="out", metavar="FILE", help="write the result there")
-    parser.add_argument(
-        "--functions", action="store_true", help="print every function, without a program; or --markdown"
-    )
-    parser.add_argument("--markdown", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--version", action="version", version=f"einsumdiff {__version__}")
-    return parser
 
 
 def _order(text: str) -> int:
@@ -207,6 +275,7 @@ def _shape(text: str) -> tuple[str, Any]:
             raise ValueError(
                 f"--shape {text}: {part} is no size, which is a name or a whole number from 0 on"
             )
+    parts = [word for part in parts for word in part.split()]
     return name, tuple(int(part) if part.isdecimal() else part for part in parts)
 
 

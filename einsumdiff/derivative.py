@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from einsumdiff.optimize import Problem
+    from einsumdiff.same import Verdict
 
 
 _OF_THE_PROGRAM = (None, None, None, "numpy", "split", None, "free")
@@ -403,6 +404,26 @@ class Derivative(_Derived):
         with self._setting:
             return check(self._program, self._jacobian, self, arrays)
 
+    def same(self, formula: str) -> Verdict:
+        """Whether a formula of one's own is this derivative: true or false, and words when printed.
+
+        In index notation its letters are those of the printed left side; one may write a left side of
+        one's own, and definitions before it. In NumPy notation it has the derivative's shape. It may name
+        definitions of the program and of the printed derivative.
+
+        >>> d = derive("r = A @ x - b; y = r @ r", wrt="x")
+        >>> print(d.same("dy/dx[j] = 2*A[i,j]*r[i]"))
+        yes: the same, by canonical form
+        >>> bool(d.same("2*A.T @ (A @ x - b)"))
+        True
+        >>> print(str(d.same("A.T @ r")).splitlines()[-1])
+        yours is 1/2 times ours
+        """
+        from einsumdiff.same import same as compared
+
+        with self._setting:
+            return compared(self._program, self._jacobian, self, formula)
+
     def _further(self, names: tuple[str, ...], order: int, mode: str, single: bool) -> Any:
         with self._setting:
             return self._derived(names, order, mode, single)
@@ -575,6 +596,19 @@ class Derivatives(_Derived, Mapping[Any, Derivative]):
 
         jacobians = {key: one._jacobian for key, one in self._found.items()}
         return block_matrix(jacobians, {key: np.asarray(one) for key, one in found.items()})
+
+    def same(self, formulas: str) -> Verdict:
+        """Whether these lines are those derivatives that they say: the first that is not, or the last.
+
+        >>> d = derive("y = sum(W*X + b)", wrt=["W", "b"], shapes={"b": "n"})
+        >>> print(d.same("dy/dW[i,j] = X[i,j]; dy/db[i] = 1"))
+        no: dy/db[i] at i=0 is 2, yours is 1 (random arrays W: (2, 3); X: (2, 3); b: (3,))
+        yours is 1/m times ours
+        """
+        from einsumdiff.same import same_lines
+
+        with self._setting:
+            return same_lines([(one._program, one._jacobian, one) for one in self._found.values()], formulas)
 
     def check(self, /, **arrays: object) -> float:
         """The largest of the errors of all, see `Derivative.check`."""

@@ -57,7 +57,8 @@ LAYERS = """
     views.index
     tracing.recording  batch  hessians  blocks
     tracing.trace  check  function  vectors
-    contracted  optimize
+    contracted  optimize  formula
+    same
     derivative
     reading  short
     cli

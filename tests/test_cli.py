@@ -185,3 +185,59 @@ def test_a_reader_that_leaves_is_no_failure():
 def test_what_is_wrong_with_an_option_is_said(option, words, capsys):
     assert main([LINEAR, "--wrt", "W", *option]) == 2
     assert words in capsys.readouterr().err
+
+
+RESIDUAL = "y = sum((A @ x - b)**2)"
+
+
+@pytest.mark.parametrize(
+    "call, code, said",
+    [
+        ([RESIDUAL, "--wrt", "x", "2*A[i,j]*(A[i,k]*x[k] - b[i])"], 0, "yes: "),
+        ([RESIDUAL, "2*A.T @ (A @ x - b)", "--wrt", "x"], 0, "yes: "),
+        (["--wrt", "x", RESIDUAL, "A.T @ (A @ x - b)"], 1, "yours is 1/2 times ours"),
+        ([RESIDUAL, "--wrt", "x", "-2*A.T @ (A @ x - b)"], 1, "yours has the opposite sign"),
+        (["-x**2", "--wrt", "x", "--shape", "x=", "-2*x"], 0, "yes: "),
+        (["-x**2", "--order", "2", "2*x**0", "--wrt", "x", "--shape", "x="], 1, "opposite sign"),
+        (["same", "--wrt", "same", "--shape", "same=", "1"], 0, "yes: "),
+    ],
+)
+def test_a_formula_of_ones_own_is_compared(call, code, said, capsys):
+    assert main(["same", *call]) == code
+    out, err = capsys.readouterr()
+    assert said in out and err == ""
+
+
+def test_a_formula_that_cannot_be_read_exits_with_1(capsys):
+    assert main(["same", RESIDUAL, "--wrt", "x", "2*A.T @ q"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and "NameFault: q is not known here" in err and "^" in err
+
+
+@pytest.mark.parametrize(
+    "call", [["same"], ["same", RESIDUAL, "--wrt", "x"], ["same", "-", "-", "--wrt", "x"]]
+)
+def test_a_comparison_without_its_formula_is_a_wrong_call(call, capsys):
+    assert main(call) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "einsumdiff same" in err
+
+
+def test_a_formula_may_come_from_standard_input():
+    run = subprocess.run(
+        [sys.executable, "-m", "einsumdiff", "same", "x @ x", "--wrt", "x", "-"],
+        input="2*x\n",
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stdout) == (0, "yes: the same, by canonical form\n")
+
+
+def test_batches_and_declared_structure(capsys):
+    assert main(["exp(X)", "--wrt", "X", "--batch", "m"]) == 0
+    assert capsys.readouterr().out.startswith("dy[i,j]/dX[i,m] = delta[j,m]*exp(X[i,j])\n")
+    shape = ["--shape", "S=n,n symmetric", "--shape", "x=n"]
+    assert main(["x @ S @ x", "--wrt", "x", *shape]) == 0
+    assert capsys.readouterr().out == "dy/dx[i] = 2*S[i,j]*x[j]\nx: (n,); S: (n, n) symmetric\n"
+    assert main(["x @ S @ y", "--wrt", "S", *shape, "--structured", "projected"]) == 0
+    assert capsys.readouterr().out.startswith("df/dS[i,j] = x[i]*y[j]/2 + x[j]*y[i]/2\n")
