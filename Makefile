@@ -2,12 +2,13 @@
 #   make demo          the main job on real arrays, and a classifier trained with a generated gradient
 #   make test          ruff, mypy --strict, the tests, the doctests
 #   make bench-quick   the benchmarks, at their smallest
+#   make bench         the benchmarks
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench-quick clean
+.PHONY: demo test lint bench bench-quick clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python notebooks/demo.py
@@ -22,6 +23,11 @@ lint: $(VENV)/test.stamp
 
 bench-quick: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/bench_derive.py --quick
+	$(BIN)/python benchmarks/bench_structure.py --quick
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/bench_derive.py
+	$(BIN)/python benchmarks/bench_structure.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from einsumdiff.derivative import Derivative, Derivatives, derive
     from einsumdiff.extension import Rules, register, register_sympy
     from einsumdiff.reading import read
-    from einsumdiff.short import gradient, hessian, jacobian, value_and_grad
+    from einsumdiff.short import gradient, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __version__ = "0.1.0"
 
@@ -35,8 +35,11 @@ _LATER = {
     "derive": "derivative",
     "gradient": "short",
     "hessian": "short",
+    "hvp": "short",
     "jacobian": "short",
+    "jvp": "short",
     "value_and_grad": "short",
+    "vjp": "short",
     "read": "reading",
     "Rules": "extension",
     "register": "extension",
@@ -74,9 +77,12 @@ __all__ = [
     "derive",
     "gradient",
     "hessian",
+    "hvp",
     "jacobian",
+    "jvp",
     "read",
     "register",
     "register_sympy",
     "value_and_grad",
+    "vjp",
 ]

@@ -14,6 +14,7 @@ from einsumdiff.errors import NameFault, RankFault, ShapeFault, ValueFault, as_r
 from einsumdiff.nodes import (
     Input,
 )
+from einsumdiff.properties import violation
 from einsumdiff.sizes import AnySize, evaluate, linear, names, substitute, symbol
 
 if TYPE_CHECKING:
@@ -66,15 +67,25 @@ class Arguments:
     divisors: tuple[AnySize, ...]
     origins: Mapping[str, str]
 
-    def call(self, function: Callable[..., Any], args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
-        """The function of the arrays, checked."""
+    def call(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        out: tuple[object, Mapping[Any, Sequence[AnySize]]] | None = None,
+        **keywords: object,
+    ) -> Any:
+        """The function of the arrays, checked; `out`: buffers for the results, and the shapes by key."""
         arrays, values = self._checked(args, kwargs)
+        if out is not None:
+            keywords["out"] = out[0]
+            _buffers_fit(out[0], out[1], arrays, values, {name for name, _ in self.indices})
         if not any(_known(size, values) == 0 for size in self.divisors):
-            return function(*arrays)
+            return function(*arrays, **keywords)
         import numpy as np
 
         with np.errstate(divide="ignore", invalid="ignore"):
-            return function(*arrays)
+            return function(*arrays, **keywords)
 
     def __call__(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[np.ndarray[Any, Any]]:
         """The arrays for all inputs in order; what was left out is a view of one zero.
@@ -91,7 +102,7 @@ class Arguments:
     def _checked(
         self, args: Sequence[object], kwargs: Mapping[str, object]
     ) -> tuple[list[np.ndarray[Any, Any]], dict[str, int]]:
-        given = self._bind(args, kwargs)
+        given = self.bind(args, kwargs)
         arrays = {
             one.name: self._convert(one.name, given[one.name]) for one in self.inputs if one.name in given
         }
@@ -101,6 +112,11 @@ class Arguments:
             if what and all(name in values for name in names(size)) and evaluate(size, values) < 0:
                 known = ", ".join(f"{name} = {values[name]}" for name in names(size))
                 raise ShapeFault(f"{what} has size {size} = {evaluate(size, values)}, for {known}")
+        for one in self.inputs:
+            if one.properties and one.name in arrays:
+                wrong = violation(one.name, arrays[one.name], one.properties)
+                if wrong is not None:
+                    raise ValueFault(wrong[0], None, wrong[1])
         for reduction in self.reductions:
             self._not_over_nothing(reduction, values)
         for name, size in self.indices:
@@ -116,7 +132,8 @@ class Arguments:
 
     # -- names ----------------------------------------------------------------------------------------
 
-    def _bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:
+    def bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:
+        """The arguments by name, none of which is unknown, given twice, or missing where it is read."""
         order = [one.name for one in self.inputs]
         if len(args) > len(order):
             raise ValueFault(
@@ -254,6 +271,40 @@ class Arguments:
     def _not_over_nothing(self, reduction: Emptiness, values: Mapping[str, int]) -> None:
         if any(_known(size, values) == 0 for size in reduction.over):
             raise ValueFault(f"{reduction.op} over nothing: an axis of size 0 has no {reduction.op}")
+
+
+def _buffers_fit(
+    given: object,
+    shapes: Mapping[Any, Sequence[AnySize]],
+    arrays: Sequence[np.ndarray[Any, Any]],
+    values: Mapping[str, int],
+    places: set[str],
+) -> None:
+    """Raise an error unless every buffer has the shape and the kind of its result, and memory of its own."""
+    import numpy as np
+
+    if None in shapes:
+        given = {None: given}
+    if not isinstance(given, Mapping) or set(given) != set(shapes):
+        raise ValueFault(
+            "out is not a dictionary of buffers", None, f"its keys are {_listed(list(map(repr, shapes)))}"
+        )
+    kind = np.result_type(np.float32, *(a.dtype for a in arrays if a.dtype.kind == "f"))
+    for key, sizes in shapes.items():
+        buffer, name = given[key], "out" if key is None else f"out[{key!r}]"
+        shape = tuple(evaluate(size, values) for size in sizes)
+        if not isinstance(buffer, np.ndarray) or not buffer.flags.writeable:
+            raise ValueFault(f"{name} is no array that can be written", None, f"pass np.zeros({shape})")
+        if buffer.shape != shape:
+            raise ShapeFault(f"{name} has shape {buffer.shape}, the derivative has {shape}")
+        if buffer.dtype != kind:
+            raise ValueFault(
+                f"{name} is an array of {buffer.dtype}, the derivative is of {kind}",
+                None,
+                f'pass np.zeros({shape}, "{kind}")',
+            )
+        if any(np.may_share_memory(buffer, array) for array in arrays):
+            raise ValueFault(f"{name} shares memory with an argument", None, f"pass np.zeros({shape})")
 
 
 def _known(size: AnySize, values: Mapping[str, int]) -> int | None:

@@ -9,7 +9,7 @@ missed, never a false one made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from einsumdiff.nodes import (
     Body,
@@ -34,6 +34,7 @@ from einsumdiff.nodes import (
 from einsumdiff.sizes import AnySize
 
 Key = tuple[Any, ...]
+Axis = TypeVar("Axis", Form, Label)
 Colours = Mapping[Label, int]
 
 
@@ -50,7 +51,10 @@ def form_key(form: Form, colour: Colours) -> Key:
 def factor_key(factor: Factor, colour: Colours) -> Key:
     match factor:
         case Entry(array, forms, power):
-            return (0, array.serial, tuple([form_key(form, colour) for form in forms]), power)
+            keys = [form_key(form, colour) for form in forms]
+            if array.symmetric:
+                keys[-2:] = sorted(keys[-2:])
+            return (0, array.serial, tuple(keys), power)
         case Guard(form, op):
             return (1, op, form_key(form, colour))
         case Mask(array, forms, holds):
@@ -60,8 +64,20 @@ def factor_key(factor: Factor, colour: Colours) -> Key:
 
 
 def _places(factor: Factor, label: Label) -> Key:
-    """Where a factor bears a label: (axis, coefficient) pairs."""
+    """Where a factor bears a label: (axis, coefficient) pairs.
+
+    The last two axes of a symmetric array count as one.
+    """
     match factor:
+        case Entry(array, forms, _) if array.symmetric:
+            last = len(forms) - 2
+            pairs = (
+                (min(k, last), str(c))
+                for k, f in enumerate(forms)
+                for one, c in f.coefficients
+                if one is label
+            )
+            return tuple(sorted(pairs))
         case Entry(_, forms, _) | Mask(_, forms, _):
             return tuple(
                 (k, str(c)) for k, form in enumerate(forms) for one, c in form.coefficients if one is label
@@ -179,11 +195,34 @@ def body_key(body: Body, shape: tuple[AnySize, ...]) -> Key:
         case OneHot(_, entry):
             sizes = tuple(label.size for label in colour)
             return ("one hot", sizes, factor_key(entry, colour))
-        case Operate(operation, _, operated, bound, parameters):
+        case Operate(operation, _, operated, bound, parameters, _):
             _number_bound(colour, bound, operated)
             sizes = tuple(label.size for label in colour)
             entries = tuple(factor_key(e, colour) for e in operated)
             return ("operate", operation, sizes, len(body.axes), entries, parameters)
+
+
+def is_symmetric(body: Body, shape: tuple[AnySize, ...]) -> bool:
+    """Whether the array of that body is found to be symmetric in its last two axes."""
+    if len(shape) < 2 or shape[-1] != shape[-2]:
+        return False
+    match body:
+        case Sum(terms):
+            turned: Body = Sum(tuple(Term(_turned(term.axes), term.product) for term in terms))
+        case Call(function, axes, operands):
+            turned = Call(function, _turned(axes), operands)
+        case Reduce(op, axes, bound, entry, guards):
+            turned = Reduce(op, _turned(axes), bound, entry, guards)
+        case Operate(operands=operands, keeps_symmetry=keeps):
+            return keeps and operands[0].array.symmetric
+        case OneHot():
+            return False
+    return body_key(turned, shape) == body_key(body, shape)
+
+
+def _turned(axes: Sequence[Axis]) -> tuple[Axis, ...]:
+    *first, a, b = axes
+    return (*first, b, a)
 
 
 def _number_bound(colour: dict[Label, int], bound: Sequence[Label], factors: Iterable[Factor]) -> None:

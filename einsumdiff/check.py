@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from einsumdiff.analytic import analytic, without_conjugates
 from einsumdiff.arguments import Arguments
+from einsumdiff.batch import tie
 from einsumdiff.differentiate import Jacobian, differentiate, further
 from einsumdiff.errors import EinsumDiffError, ShapeFault, ValueFault
 from einsumdiff.exact import exact
@@ -23,6 +24,7 @@ from einsumdiff.needed import arguments
 from einsumdiff.nodes import Array, Definition, Input
 from einsumdiff.program import Program
 from einsumdiff.program import read as value_of
+from einsumdiff.properties import imposed, varied
 from einsumdiff.sizes import evaluate, names
 
 if TYPE_CHECKING:
@@ -315,7 +317,9 @@ def _random(
         shapes = {one.name: [evaluate(s, sizes) for s in one.shape] for one in program.inputs}
         if any(size < 0 for shape in shapes.values() for size in shape):
             continue
-        arrays = {name: np.asarray(draw(shape)) for name, shape in shapes.items()}
+        arrays = {
+            one.name: imposed(np.asarray(draw(shapes[one.name])), one.properties) for one in program.inputs
+        }
         for name, size in checks.indices:
             places = np.random.default_rng(len(name)).integers(0, max(1, evaluate(size, sizes)), shapes[name])
             arrays[name] = np.minimum(places, arrays[name]) if arrays[name].dtype.kind == "i" else places
@@ -347,6 +351,7 @@ class _Slope:
 
     def __init__(self, program: Program, jacobian: Jacobian) -> None:
         self.program, self.wrt = program, jacobian.wrt[-1]
+        self.number, self.tied = len(jacobian.wrt) - 1, jacobian.tied
         before = _before(program, jacobian)
         self.function, self.inputs, self.analytic = before.function, before.inputs, before.analytic
         wrt = self.wrt
@@ -425,7 +430,9 @@ class _Slope:
         full = self.point(arrays)
         point = np.array(full[self.wrt.name], dtype=float)
         here = self.value(full)
-        rank = len(entry) - point.ndim
+        rank = here.ndim
+        if len(entry) != rank + point.ndim:  # an axis of a batch is left out of it
+            return False
         at, position = entry[:rank], entry[rank:]
         apart, slopes = [], []
         for step in SIDES:
@@ -447,8 +454,15 @@ class _Slope:
         shape = self.value(full).shape
         columns = [np.asarray(column(full, point, at), dtype=float) for at in np.ndindex(point.shape)]
         if not columns:
-            return np.zeros((*shape, *point.shape))
-        return np.stack(columns, axis=-1).reshape((*shape, *point.shape))
+            whole = np.zeros((*shape, *point.shape))
+        else:
+            whole = np.stack(columns, axis=-1).reshape((*shape, *point.shape))
+        if isinstance(self.wrt, Input) and self.wrt.meaning is not None:
+            whole = varied(whole, self.wrt.properties, self.wrt.meaning)
+        for (n, axis), place in sorted(self.tied.items(), reverse=True):
+            if n == self.number:  # an axis of a batch: only the diagonal is asked for
+                whole = np.moveaxis(np.diagonal(whole, axis1=place, axis2=len(shape) + axis), -1, place)
+        return whole
 
 
 class _Before(NamedTuple):
@@ -469,6 +483,10 @@ def _before(program: Program, jacobian: Jacobian) -> _Before:
     for array in jacobian.wrt[:-1]:
         found = differentiate(program, [array]) if base is None else further(program, base, [array])
         base = found[0]
+        number = len(base.wrt) - 1
+        for axis, place in sorted(jacobian.tied.items()):
+            if axis[0] == number:
+                base = tie(base, axis, place)
     last, inputs = jacobian.wrt[-1], program.inputs
     if isinstance(last, Definition):
         held = Input(last.name, last.shape)

@@ -18,7 +18,19 @@ from einsumdiff import __version__
 from einsumdiff.errors import EinsumDiffError
 
 FORMATS = ("index", "numpy", "json")
-_TAKE_A_VALUE = ("--wrt", "--shape", "--order", "--output", "--mode", "--format", "--notation", "-o")
+_TAKE_A_VALUE = (
+    "--wrt",
+    "--shape",
+    "--order",
+    "--output",
+    "--mode",
+    "--format",
+    "--notation",
+    "--ties",
+    "--batch",
+    "--structured",
+    "-o",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -120,6 +132,9 @@ def _derived(program: str, wrt: list[str], shapes: dict[str, str], asked: argpar
         output=asked.output,
         mode=asked.mode,
         notation=asked.notation,
+        ties=asked.ties,
+        batch=asked.batch,
+        structured=asked.structured,
     )
 
 
@@ -203,13 +218,28 @@ def _asking(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=SIZES",
-        help="the shape of a name: W=m,n or x=3; a= is a scalar",
+        help="the shape of a name: W=m,n or x=3 or S=n,n symmetric; a= is a scalar",
     )
     parser.add_argument(
         "--notation",
         choices=("numpy", "matrix"),
         default="numpy",
         help="how the program is written; matrix is the spelling of MATLAB and matrixcalculus.org",
+    )
+    parser.add_argument(
+        "--ties",
+        choices=("split", "first", "zero"),
+        default="split",
+        help="who has the slope where arguments of max and its kin are equal (default: split)",
+    )
+    parser.add_argument(
+        "--batch", metavar="SIZE", help="a size whose elements are independent; SIZE,SIZE for several"
+    )
+    parser.add_argument(
+        "--structured",
+        choices=("free", "projected", "triangle"),
+        default="free",
+        help="how entries vary of a name that is declared symmetric or the like (default: free)",
     )
     parser.add_argument("--order", type=_order, default=1, metavar="N", help="2 is the Hessian")
     parser.add_argument("--output", metavar="NAME", help="what to differentiate, if not the last statement")
@@ -240,6 +270,7 @@ def _shape(text: str) -> tuple[str, Any]:
             raise ValueError(
                 f"--shape {text}: {part} is no size, which is a name or a whole number from 0 on"
             )
+    parts = [word for part in parts for word in part.split()]
     return name, tuple(int(part) if part.isdecimal() else part for part in parts)
 
 
@@ -279,7 +310,7 @@ def _text(d: Any, form: str) -> str:
             {
                 "wrt": list(one.wrt),
                 "shape": list(one.shape),
-                "structure": str(one.structure),
+                "structure": one.structure.to_dict(),
                 "index": str(one),
             }
             for one in several.values()

@@ -7,7 +7,7 @@ J. Haegeman and F. Verstraete, Faster identification of optimal contraction sequ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import TypeVar
 
@@ -16,27 +16,45 @@ from einsumdiff.sizes import assumed
 
 T = TypeVar("T")
 MOST_EXACT = 6
+ONCE = 0.5
+"""The weight of a step that is taken once for many calls: `A @ (B @ v)` must not multiply A with B."""
 
 Path = int | tuple["Path", "Path"]
 
 
-def volume(labels: Iterable[Label]) -> float:
-    """The number of places, by assumed sizes."""
+def volume(labels: Iterable[Label], sizes: Mapping[str, int] | None = None) -> float:
+    """The number of places, by these sizes, or else by assumed ones."""
     total = 1.0
     for label in labels:
-        total *= assumed(label.size, {})
+        total *= assumed(label.size, sizes or {})
     return total
 
 
-def order(factors: Sequence[frozenset[Label]], kept: frozenset[Label]) -> Path:
-    """A tree of pairs over the positions of the factors, of least cost."""
+def order(
+    factors: Sequence[frozenset[Label]],
+    kept: frozenset[Label],
+    moving: Sequence[bool] | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> Path:
+    """A tree of pairs over the positions of the factors, of least cost.
+
+    `moving` tells the factors that change from call to call: what is made of the others alone is made once,
+    and counts half. `sizes`: what names of sizes are assumed to be.
+    """
     assert factors
     if len(factors) == 1:
         return 0
+    if moving is not None and len(factors) <= MOST_EXACT:
+        return _exact(factors, kept, sum(1 << k for k, one in enumerate(moving) if one), sizes)
     return _exact(factors, kept) if len(factors) <= MOST_EXACT else _greedy(factors, kept)
 
 
-def _exact(factors: Sequence[frozenset[Label]], kept: frozenset[Label]) -> Path:
+def _exact(
+    factors: Sequence[frozenset[Label]],
+    kept: frozenset[Label],
+    moving: int = -1,
+    sizes: Mapping[str, int] | None = None,
+) -> Path:
     count = len(factors)
     everything = (1 << count) - 1
     union: list[frozenset[Label]] = [frozenset()] * (everything + 1)
@@ -55,7 +73,8 @@ def _exact(factors: Sequence[frozenset[Label]], kept: frozenset[Label]) -> Path:
             other = subset ^ part
             if part & low:  # each split once
                 left, right = union[part] & outside[part], union[other] & outside[other]
-                cost = best[part][0] + best[other][0] + volume(left | right)
+                step = volume(left | right, sizes) * (1.0 if subset & moving else ONCE)
+                cost = best[part][0] + best[other][0] + step
                 if found is None or cost < found[0]:
                     found = cost, (best[part][1], best[other][1])
             part = (part - 1) & subset

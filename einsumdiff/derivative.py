@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from einsumdiff.differentiate import Jacobian, differentiate, further
+from einsumdiff.blocks import block_matrix, one_matrix
+from einsumdiff.contracted import Contractible, in_batch
+from einsumdiff.differentiate import Jacobian
 from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported, ValueFault, nearest
 from einsumdiff.extension import Rules, in_force, rules_of
-from einsumdiff.function import Compiled, Reader
+from einsumdiff.function import Reader
+from einsumdiff.hessians import repeated, symmetric
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.language import tree
 from einsumdiff.language.table import setting
@@ -17,7 +21,8 @@ from einsumdiff.meaning import same
 from einsumdiff.nodes import Array, Input
 from einsumdiff.packing import Packing
 from einsumdiff.program import Program
-from einsumdiff.request import Request, request, wrt_names
+from einsumdiff.relying import like_terms_added
+from einsumdiff.request import Request, Step, request, wrt_names
 from einsumdiff.sizes import names as size_names
 from einsumdiff.structure import Structure, structure
 
@@ -25,7 +30,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from einsumdiff.check import CheckResult
+    from einsumdiff.optimize import Problem
     from einsumdiff.same import Verdict
+
+
+_OF_THE_PROGRAM = (None, None, None, "numpy", "split", None, "free")
+"""The arguments of `derive` that a derivative has already."""
 
 
 def derive(
@@ -35,11 +45,12 @@ def derive(
     order: int = 1,
     shapes: Mapping[str, object] | None = None,
     output: str | int | None = None,
-    batch: str | None = None,
+    batch: str | Sequence[str] | None = None,
     notation: str = "numpy",
     mode: str = "auto",
     ties: str = "split",
     rules: Rules | None = None,
+    structured: str = "free",
 ) -> Any:
     """The derivative of a program, or of a derivative.
 
@@ -53,11 +64,17 @@ def derive(
     shapes : sizes for names: `{"W": ("m", "n"), "b": "n", "X": array}`.
     output : the name whose derivative it is, if that is not the last statement; for a function that returns
         several values, which one: a key of its dictionary or a place in its tuple.
+    batch : sizes, by name, that are independent in every element of the output: checked, and the wrt's
+        axes of that size are left out of the result.
     mode : `auto`, `forward` or `reverse`.
     notation : `numpy`, or `matrix` for the spelling of MATLAB, Julia and matrixcalculus.org.
     ties : where the largest (or least) is there twice, max, min, maximum, minimum, fmax, fmin and clip
         give each an equal part (`split`), all to the `first`, or nothing to any (`zero`).
     rules : functions of one's own, see `register`; on top of those of a `with` statement around.
+    structured : how the entries of a wrt vary that is declared symmetric, psd, diagonal, lower or upper:
+        each on its own as if nothing were declared (`free`, the default and JAX's), within the matrices
+        that have the property (`projected`: (G + G.T)/2 for a symmetric one), or as the parameters of one
+        triangle (`triangle`: G + G.T - diag(G)).
 
     Returns
     -------
@@ -84,23 +101,20 @@ def derive(
     >>> {name: slope.tolist() for name, slope in d({"W": [[0.0, 0.0]], "b": [1.0]}, [2.0, 3.0]).items()}
     {'W': [[2.0, 3.0]], 'b': [1.0]}
     """
-    if batch is not None:
-        raise Unsupported(
-            "batch= is not there yet", None, "derive without it and take the diagonal of the result"
-        )
     if isinstance(program, Derivatives):
         names = ", ".join(repr(key) for key in program)
         raise Unsupported("this is several derivatives", None, f"go on from one of them: {names}")
     if isinstance(program, Derivative):
-        if (shapes, output, notation, ties, rules) != (None, None, "numpy", "split", None):
-            names = "shapes=, output=, notation=, ties= and rules="
+        if (shapes, output, batch, notation, ties, rules, structured) != _OF_THE_PROGRAM:
+            names = "shapes=, output=, batch=, notation=, ties=, rules= and structured="
             raise ValueFault(f"{names} belong to the program, not to a derivative of it")
         packing = program.asked.packing if program.asked is not None else None
         if packing is not None:
             wrt = packing.plain(wrt)
         return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
+    policies = {"mode": mode, "notation": notation, "ties": ties, "batch": batch, "structured": structured}
     with in_force(rules):
-        return _derive_text_or_function(program, wrt, order, shapes, output, notation, mode, ties)
+        return _derive_text_or_function(program, wrt, order, shapes, output, policies)
 
 
 def _derive_text_or_function(
@@ -109,15 +123,13 @@ def _derive_text_or_function(
     order: int,
     shapes: Mapping[str, object] | None,
     output: str | int | None,
-    notation: str,
-    mode: str,
-    ties: str,
+    policies: Mapping[str, Any],
 ) -> Any:
     if callable(program):
-        if notation != "numpy":
+        if policies["notation"] != "numpy":
             raise ValueFault("a Python function is written with NumPy", None, "leave notation= out")
-        return _derive_function(program, wrt, order, shapes, output, mode, ties)
-    asked = request(program, wrt, order, shapes, output, mode, notation, ties)
+        return _derive_function(program, wrt, order, shapes, output, policies)
+    asked = request(program, wrt, order, shapes, output, **policies)
     return _derive(replace(asked, rules=rules_of(setting())))
 
 
@@ -127,14 +139,13 @@ def _derive_function(
     order: int,
     shapes: Mapping[str, object] | None,
     output: str | int | None,
-    mode: str,
-    ties: str,
+    policies: Mapping[str, Any],
 ) -> Any:
     """The derivative of a Python function: of the text that says the same."""
     from einsumdiff.tracing.trace import trace
 
     traced = trace(function, wrt, shapes, output)
-    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, mode, ties=ties)
+    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, **policies)
     try:
         return _derive(replace(asked, packing=traced.packing, rules=rules_of(setting())))
     except EinsumDiffError as error:
@@ -157,18 +168,19 @@ def _derive(asked: Request) -> Any:
         wrt=names,
         ties=asked.ties,
         notation=asked.notation,
+        structured=asked.structured,
     )
-    program = _with_declared(program, statements, names)
+    program = _with_declared(program, statements, names, asked.structured)
+    _some_structured(program, names, asked.structured)
     if asked.packing is not None:
         program = _in_order(program, asked.packing)
-    jacobians: list[Jacobian] = []
+    jacobians: Sequence[Jacobian] = ()
     for k, step in enumerate(asked.steps):
         wrt = [_array(program, name) for name in step.wrt]
-        for repeat in range(step.order):
-            if k == repeat == 0:
-                jacobians = differentiate(program, wrt, step.mode)
-            else:
-                jacobians = [new for jac in jacobians for new in further(program, jac, wrt, step.mode)]
+        tie = partial(in_batch, program, names=asked.batch)
+        starts = jacobians if k else [None]
+        jacobians = [new for one in starts for new in repeated(program, one, wrt, step.order, step.mode, tie)]
+    jacobians = [like_terms_added(program, jac) for jac in jacobians]
     if asked.single:
         return Derivative(program, jacobians[0], asked)
     found = {}
@@ -178,11 +190,26 @@ def _derive(asked: Request) -> Any:
     return Derivatives(program, found, asked)
 
 
-def _with_declared(program: Program, statements: Sequence[tree.Statement], names: tuple[str, ...]) -> Program:
+def _some_structured(program: Program, names: Sequence[str], structured: str) -> None:
+    """A meaning that was chosen is that of some wrt."""
+    found = [program.arrays.get(name) for name in names]
+    if structured != "free" and not any(isinstance(one, Input) and one.properties for one in found):
+        name = names[0]
+        raise ValueFault(
+            f"structured={structured!r}, and no structure of {' or '.join(names)} is declared",
+            None,
+            f'declare it: "{name}: (n, n) symmetric", or shapes={{"{name}": "n n symmetric"}}',
+        )
+
+
+def _with_declared(
+    program: Program, statements: Sequence[tree.Statement], names: tuple[str, ...], structured: str
+) -> Program:
     """The program with a wrt that is declared, though nothing reads it, as an input."""
     for one in statements:
         if isinstance(one, tree.Declare) and one.name.name in names and one.name.name not in program.arrays:
-            array = Input(one.name.name, tuple(declared_size(size) for size in one.sizes))
+            shape = tuple(declared_size(size) for size in one.sizes)
+            array = Input(one.name.name, shape, one.properties, structured if one.properties else None)
             program = replace(
                 program,
                 inputs=(*program.inputs, array),
@@ -211,7 +238,65 @@ def _array(program: Program, name: str) -> Array:
     return array
 
 
-class Derivative(Compiled):
+class _Derived(Contractible):
+    """What one derivative and several have in common, and what goes back to the request for it."""
+
+    __slots__ = ()
+
+    def as_scipy(
+        self, /, *args: object, method: str | None = None, form: str | None = None, **kwargs: object
+    ) -> Problem:
+        """The program and its derivatives for `scipy.optimize`: functions of one vector of unknowns.
+
+        Parameters
+        ----------
+        args, kwargs : arrays for all inputs, as `d(...)` takes them. Those of the wrt are where the search
+            starts; all others stay as they are.
+        method : of `minimize` or `least_squares`; it decides what `arguments` holds, and of which form the
+            matrices are: `trust-ncg` takes products with the Hessian, `trust-exact` a dense one, `trf` a
+            sparse Jacobian.
+        form : "dense", "sparse" or "operator", for the Jacobian or the Hessian, if the method's is not
+            wanted.
+
+        Returns
+        -------
+        Problem
+            with `fun`, `jac`, `fun_and_jac`, `hess`, `hessp`, `x0`, `pack`, `unpack` and `arguments`.
+
+        Examples
+        --------
+        >>> from scipy.optimize import minimize
+        >>> d = derive("L = sum((t - u*v)**2) + sum(u**2)", wrt=["u", "v"])
+        >>> problem = d.as_scipy(t=[1.0, 2.0], u=[1.0, 1.0], v=[1.0, 1.0], method="trust-ncg")
+        >>> found = minimize(**problem.arguments)
+        >>> found.success, sorted(problem.unpack(found.x))
+        (True, ['u', 'v'])
+        """
+        from einsumdiff.optimize import Problem
+
+        if self.asked is None:
+            raise Unsupported(
+                "a derivative that was read from text has no value", None, "derive it from a program"
+            )
+        if self.asked.batch:
+            raise Unsupported("a batch has no one vector", None, "derive without batch=")
+        names = tuple(dict.fromkeys(x.name for one in self._jacobians for x in one.wrt))
+        for name in names:
+            if name not in self.inputs:
+                raise Unsupported(
+                    f"{name} is defined by the program, and nothing to search for", None, "derive in inputs"
+                )
+
+        def derivatives(order: int) -> Derivatives:
+            assert self.asked is not None
+            steps = (Step(names, order, "auto"),)
+            found: Derivatives = _again(replace(self.asked, steps=steps, single=False, chosen=None))
+            return found
+
+        return Problem(derivatives(1), lambda: derivatives(2), names, args, kwargs, method, form)
+
+
+class Derivative(_Derived):
     """The derivative of a program's output in one of its names.
 
     Its axes are those of the output, then those of the wrt (of each, for higher orders). It can be
@@ -224,6 +309,7 @@ class Derivative(Compiled):
         self, program: Program, jacobian: Jacobian, asked: Request | None, reader: Reader | None = None
     ) -> None:
         super().__init__(program, asked, reader)
+        self._start()
         self._jacobian = jacobian
         self._shown: str | None = None
 
@@ -257,16 +343,27 @@ class Derivative(Compiled):
         return tuple(size if isinstance(size, int) else str(size) for size in self._jacobian.shape)
 
     @property
+    def symmetric(self) -> bool:
+        """Whether it is known to be symmetric: exchanging two of its wrt changes nothing.
+
+        >>> derive("x @ A @ x", wrt="x", order=2).symmetric, derive("A @ x", wrt="x").symmetric
+        (True, False)
+        """
+        return symmetric([self._jacobian])
+
+    @property
     def structure(self) -> Structure:
-        """Where the numbers are: zero, dense, diagonal or block-diagonal, for each term and joined.
+        """Where the numbers are, and how many of them are kept: for each term and joined, see `Structure`.
 
         >>> print(derive("Z = X @ Y", wrt="X").structure)
-        block-diagonal in (i, m)
+        block-diagonal in (i, m): m equal blocks of p by n; stores n*p numbers of m*m*n*p
         """
         from einsumdiff.views.index import axis_letters
 
         with self._setting:
-            return structure(self._jacobian.terms, axis_letters(self._program, self._jacobian))
+            jacobian = self._jacobian
+            letters = axis_letters(self._program, jacobian)
+            return structure(jacobian.terms, letters, jacobian.shape, jacobian.ranks)
 
     def __call__(self, /, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
         """The derivative at these arrays, an array of its own.
@@ -278,6 +375,14 @@ class Derivative(Compiled):
 
         result: np.ndarray[Any, Any] = np.asarray(self._call(False, args, kwargs))
         return result
+
+    def as_matrix(self, /, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
+        """The derivative as a matrix, in C order: the axes of the last wrt are its columns, all others rows.
+
+        >>> derive("Z = X @ Y", wrt="X").as_matrix(X=[[1.0, 2.0]], Y=[[3.0], [4.0]]).tolist()
+        [[3.0, 4.0]]
+        """
+        return one_matrix(self._jacobian, self(*args, **kwargs))
 
     def check(self, /, **arrays: object) -> CheckResult:
         """The largest error against the slope of the program, relative to the largest entry.
@@ -331,13 +436,22 @@ class Derivative(Compiled):
     def _derived(self, names: tuple[str, ...], order: int, mode: str, single: bool) -> Any:
         asked = self.asked.further(names, order, mode, single, self.wrt) if self.asked else None
         arrays = [self._program.arrays.get(name) for name in names]
-        if asked is not None and not all(isinstance(array, Input) for array in arrays):
+        relied = [a for a in arrays if isinstance(a, Input) and a.properties]
+        if asked is not None and (relied or not all(isinstance(array, Input) for array in arrays)):
             return _derive(asked)
+        if relied:
+            raise Unsupported(
+                f"this formula was read, and may be simplified for a {' '.join(relied[0].properties)} "
+                f"{relied[0].name}",
+                None,
+                f"derive it from a program, or do not declare that {relied[0].name} is",
+            )
         program = replace(self._program, builder=self._program.builder.copy())
         wrt = [_array(program, name) for name in names]
-        jacobians = [self._jacobian]
-        for _ in range(order):
-            jacobians = [new for jac in jacobians for new in further(program, jac, wrt, mode)]
+        jacobians = repeated(
+            program, self._jacobian, wrt, order, mode, partial(in_batch, program, names=self._batch)
+        )
+        jacobians = [like_terms_added(program, jac) for jac in jacobians]
         if single:
             return Derivative(program, jacobians[0], asked, self._reader)
         found = {}
@@ -372,7 +486,8 @@ class Derivative(Compiled):
 
     @property
     def _signature(self) -> tuple[object, ...]:
-        return self.wrt, len(self.shape), frozenset(self.inputs)
+        tied = tuple(sorted(self._jacobian.tied.items()))
+        return self.wrt, len(self.shape), frozenset(self.inputs), tied
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         if self.asked is not None:
@@ -388,7 +503,7 @@ def _again(asked: Request) -> Any:
     return found if asked.chosen is None else found[asked.chosen]
 
 
-class Derivatives(Compiled, Mapping[Any, Derivative]):
+class Derivatives(_Derived, Mapping[Any, Derivative]):
     """Derivatives of one output in several names, whose one function shares all work.
 
     A mapping by name; by tuples of names for higher orders: `d["W", "b"]`.
@@ -401,6 +516,7 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
     """
 
     __slots__ = ("_found", "_shown")
+    several = True
 
     def __init__(
         self,
@@ -410,6 +526,7 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
         reader: Reader | None = None,
     ) -> None:
         super().__init__(program, asked, reader)
+        self._start()
         self._found: dict[str | tuple[str, ...], Derivative] = {
             names[0] if len(names) == 1 else names: one for names, one in found.items()
         }
@@ -430,8 +547,9 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
     def __getitem__(self, key: str | tuple[str, ...]) -> Derivative:
         if isinstance(key, tuple) and len(key) == 1:
             key = key[0]
-        if self.asked is not None and self.asked.packing is not None and isinstance(key, str):
-            key = self.asked.packing.inputs.get(key, key)
+        if self.asked is not None and self.asked.packing is not None:
+            inputs = self.asked.packing.inputs
+            key = inputs.get(key, key) if isinstance(key, str) else tuple(inputs.get(k, k) for k in key)
         try:
             return self._found[key]
         except KeyError:
@@ -452,6 +570,37 @@ class Derivatives(Compiled, Mapping[Any, Derivative]):
 
         results: dict[Any, Any] = self._call(False, args, kwargs)
         return self._packed({key: np.asarray(one) for key, one in results.items()}, args, kwargs)
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the block in `"V", "U"` is known to be the one in `"U", "V"` transposed."""
+        return symmetric(self._jacobians)
+
+    @property
+    def zeros(self) -> tuple[Any, ...]:
+        """The keys of the derivatives that vanish whatever the arrays are.
+
+        >>> derive("L = sum(u**2) + sum(v**3)", wrt=["u", "v"], order=2).zeros
+        (('u', 'v'), ('v', 'u'))
+        """
+        return tuple(key for key, one in self._found.items() if not one._jacobian.terms)
+
+    def as_matrix(self, /, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
+        """All blocks as one matrix, each wrt flattened in C order, in the order of `wrt`.
+
+        First derivatives stand side by side; the Hessian of a scalar has the wrt down and across.
+
+        >>> H = derive("L = (u @ u)*w", wrt=["u", "w"], order=2, shapes={"w": ()})
+        >>> H.as_matrix(u=[1.0, 2.0], w=3.0).tolist()
+        [[6.0, 0.0, 2.0], [0.0, 6.0, 4.0], [2.0, 4.0, 0.0]]
+        """
+        return self._matrix(self._call(False, args, kwargs))
+
+    def _matrix(self, found: Mapping[Any, Any]) -> np.ndarray[Any, Any]:
+        import numpy as np
+
+        jacobians = {key: one._jacobian for key, one in self._found.items()}
+        return block_matrix(jacobians, {key: np.asarray(one) for key, one in found.items()})
 
     def same(self, formulas: str) -> Verdict:
         """Whether these lines are those derivatives that they say: the first that is not, or the last.

@@ -103,7 +103,7 @@ def exact(program: Program, jacobian: Jacobian, sizes: Mapping[str, int]) -> boo
     more work than it is worth.
     """
     shape = [size for array in (jacobian.output, *jacobian.wrt) for size in array.shape]
-    if list(jacobian.shape) != shape or any(program.properties.values()):
+    if list(jacobian.shape) != shape or any(one.properties for one in program.inputs):
         return None
     read = [f.array for t in jacobian.terms for f in t.product.factors if isinstance(f, Entry | Mask)]
     roots = [jacobian.output, *read]

@@ -92,12 +92,11 @@ class Formula:
     def left(self) -> str:
         """The left side, in the letters of the formula."""
         order = len(self.jacobian.wrt)
-        left, at = f"d{order if order > 1 else ''}{self.jacobian.output.name}", 0
-        items = list(self.items or self.axes)
-        for k, own in enumerate((self.printed.axes, *(one for _, one in self.printed.wrt))):
+        left = f"d{order if order > 1 else ''}{self.jacobian.output.name}"
+        items = self.items or self.axes
+        for k, places in enumerate(self.jacobian.axes):
             left += f"/d{self.jacobian.wrt[k - 1].name}" if k else ""
-            part = items[at : at + len(own)]
-            at += len(own)
+            part = [items[place] for place in places]
             left += f"[{','.join(one.span.source for one in part)}]" if part else ""
         return left
 
@@ -177,8 +176,7 @@ class Formula:
                     f"or write {self.printed.span.source} = ...",
                 )
             one = typed.partials[said.index(mine)]
-            items = (*one.axes, *(item for _, part in one.wrt for item in part))
-            return self._counted(items, one.span), one.value
+            return self._counted(self._untied(one), one.span), one.value
         if not self.own:
             raise SyntaxFault("there is no formula here", None, f"write  {self.printed.span.source} = ...")
         last = self.own.pop()
@@ -201,8 +199,15 @@ class Formula:
 
     @property
     def axes(self) -> tuple[tree.Tree, ...]:
-        one = self.printed
-        return (*one.axes, *(item for _, part in one.wrt for item in part))
+        return self._untied(self.printed)
+
+    def _untied(self, one: tree.Partial) -> tuple[tree.Tree, ...]:
+        """The items of a left side, the axes of a batch once."""
+        tied = self.jacobian.tied
+        own = (
+            item for n, (_, part) in enumerate(one.wrt) for k, item in enumerate(part) if (n, k) not in tied
+        )
+        return (*one.axes, *own)
 
     def _needed(self, defined: list[tree.Assign], printed: tree.Formula) -> list[tree.Assign]:
         """The definitions that the formula names, those that they name, in order.

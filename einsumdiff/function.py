@@ -8,7 +8,9 @@ from typing import Any
 
 from einsumdiff.arguments import Arguments
 from einsumdiff.differentiate import Jacobian
-from einsumdiff.errors import Unsupported
+from einsumdiff.errors import Unsupported, ValueFault
+from einsumdiff.forms.options import Options
+from einsumdiff.hessians import computed_once
 from einsumdiff.language.table import setting
 from einsumdiff.needed import arguments
 from einsumdiff.program import Program
@@ -30,8 +32,8 @@ class Compiled:
         assert asked is not None or reader is not None
         self._program, self.asked, self._reader = program, asked, reader
         self._setting = setting()
-        self._sources: dict[bool, str] = {}
-        self._functions: dict[bool, tuple[Function, Arguments]] = {}
+        self._sources: dict[Options, str] = {}
+        self._functions: dict[Options, tuple[Function, Arguments]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -66,85 +68,169 @@ class Compiled:
         with self._setting:
             return program_text(self._program)
 
-    def source(self, target: str = "numpy") -> str:
-        """A self-contained function as text: it imports nothing but its target.
+    def source(
+        self,
+        target: str = "numpy",
+        form: str = "dense",
+        value: bool = False,
+        *,
+        copy: bool = True,
+        out: bool = False,
+        as_matrix: bool = False,
+    ) -> str:
+        """A self-contained function as text: it imports nothing but its target, and SciPy for its forms.
+
+        The options are those of `compile`.
 
         >>> from einsumdiff import derive
         >>> print(derive("y = sum(W*X + b)", wrt="W").source().splitlines()[0])
         import numpy as np
         """
-        _numpy_only(target, "dense")
-        return self._text(False)
+        return self._text(Options(target, form, value, copy, out, as_matrix))
 
-    def compile(self, target: str = "numpy", form: str = "dense", value: bool = False) -> Function:
-        """The function that `source` shows, loaded; with `value` it returns `(value, derivative)`.
+    def compile(
+        self,
+        target: str = "numpy",
+        form: str = "dense",
+        value: bool = False,
+        *,
+        copy: bool = True,
+        out: bool = False,
+        as_matrix: bool = False,
+    ) -> Function:
+        """The function that `source` shows, loaded.
 
-        Several derivatives are a dictionary by the names of their variables.
         It takes arrays for all inputs, in order or by name, and does not check them: `d(...)` does.
-        """
-        _numpy_only(target, form)
-        return self._loaded(value)[0]
+        Several derivatives are a dictionary by the names of their variables.
 
-    def _text(self, value: bool) -> str:
+        Parameters
+        ----------
+        form : `dense`, an array; `sparse`, a `scipy.sparse.coo_array`; `operator`, a
+            `scipy.sparse.linalg.LinearOperator`; `compressed`, what is stored and where it goes, with
+            `dense() sparse() operator() diag() trace() @ .T solve()`. As a matrix, the axes of the last wrt
+            are its columns, flattened, and all others its rows.
+        value : return `(value, derivative)`.
+        copy : False allows to return an input, or a view of one, read-only; a compressed result and an
+            operator may then keep the inputs themselves, which are not to be changed as long as it is used.
+        out : the function has a keyword `out`, a buffer (a dictionary of buffers for several derivatives)
+            that it writes into and returns; with `out_is_zero=True` the zeros of the derivative are there
+            already, from an earlier call say, and are not written.
+        as_matrix : of the sparse form, a matrix in CSR.
+
+        >>> import numpy as np
+        >>> from einsumdiff import derive
+        >>> core = derive("y = exp(x)", wrt="x").compile(form="compressed")(np.zeros(1000))
+        >>> core, core.trace(), core.solve(np.full(1000, 3.0))[:2].tolist()
+        (<Compressed (1000, 1000): 1000 numbers of 1000000>, np.float64(1000.0), [3.0, 3.0])
+        """
+        return self._loaded(Options(target, form, value, copy, out, as_matrix))[0]
+
+    def _text(self, options: Options) -> str:
         """The source, generated once."""
-        found = self._sources.get(value)
+        found = self._sources.get(options)
         if found is None:
             with self._lock:
-                found = self._sources.setdefault(value, self._generate(value))
+                found = self._sources.setdefault(options, self._generate(options))
         return found
 
-    def _generate(self, value: bool) -> str:
+    def _generate(self, options: Options) -> str:
         from einsumdiff.lower import lower
         from einsumdiff.targets import numpy as target
         from einsumdiff.views.index import formula_text
 
-        if value and self.asked is None:
+        if options.value and self.asked is None:
             raise Unsupported(
                 "a derivative that was read from text has no value", None, "derive it from a program"
             )
-        name, keys = self._function_name(value), self._keys
+        jacobians = self._jacobians
+        if options.form == "sparse" and not options.as_matrix and any(not jac.shape for jac in jacobians):
+            raise Unsupported(
+                "a sparse array has axes, and this is a number", None, "ask with as_matrix=True"
+            )
+        name, keys = self._function_name(options.value), self._keys
+        splits = [len(jac.shape) - jac.ranks[-1] for jac in jacobians]
         with self._setting:
-            plan = lower(self._program, self._jacobians, value=value, name=name, keys=keys)
-            return target.source(plan, formula_text(self._program, self._jacobians))
+            once = (
+                computed_once(jacobians, self._program.builder.copy())
+                if options.form == "dense"
+                else jacobians
+            )
+            plan = lower(self._program, once, name=name, keys=keys, options=options, splits=splits)
+            return target.source(plan, formula_text(self._program, jacobians))
 
     def _function_name(self, value: bool) -> str:
         return f"value_and_{self._name}" if value else self._name
 
-    def _loaded(self, value: bool) -> tuple[Function, Arguments]:
+    def _loaded(self, options: Options) -> tuple[Function, Arguments]:
         """The function and its checks, made once."""
-        found = self._functions.get(value)
+        found = self._functions.get(options)
         if found is None:
-            text = self._text(value)
+            text = self._text(options)
             with self._lock:
-                found = self._functions.get(value)
+                found = self._functions.get(options)
                 if found is None:
-                    found = self._functions[value] = self._load(text, value)
+                    found = self._functions[options] = self._load(text, options)
         return found
 
-    def _load(self, text: str, value: bool) -> tuple[Function, Arguments]:
+    def _load(self, text: str, options: Options) -> tuple[Function, Arguments]:
         from einsumdiff.targets import numpy as target
 
         jacobians, output = self._jacobians, self._program.output
         shapes = [(f"the derivative in {jac.wrt[-1].name}", jac.shape) for jac in jacobians]
-        if value:
+        if options.value:
             shapes.append((output.name, output.shape))
         checks = arguments(
             self._program.inputs,
             [array for jac in jacobians for array in jac.wrt],
             [term for jac in jacobians for term in jac.terms],
-            [output] if value else [],
+            [output] if options.value else [],
             shapes,
             output,
             self._program.origins,
         )
-        return target.load(text, self._function_name(value), self._setting.table.names), checks
+        return target.load(text, self._function_name(options.value), self._setting.table.names), checks
 
     def _call(self, value: bool, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
-        function, checks = self._loaded(value)
+        out, kwargs = self._buffers(kwargs)
+        function, checks = self._loaded(Options(value=value, out=out is not None))
         packing = self.asked.packing if self.asked is not None else None
         if packing is not None:
             args, kwargs = (), packing.flat(args, kwargs, self.inputs)
-        return checks.call(function, args, kwargs)
+        if out is None:
+            return checks.call(function, args, kwargs)
+        shapes = {key: jac.shape for key, jac in zip(self._keys or (None,), self._jacobians, strict=True)}
+        return checks.call(function, args, kwargs, (out.pop("out"), shapes), **out)
+
+    def _buffers(self, kwargs: Mapping[str, object]) -> tuple[dict[str, object] | None, Mapping[str, object]]:
+        """`out=` and `out_is_zero=`, where no input has that name, and the other arguments."""
+        packing = self.asked.packing if self.asked is not None else None
+        taken = self.inputs if packing is None else tuple(name for name, _ in packing.parameters)
+        own = {k: v for k, v in kwargs.items() if k in ("out", "out_is_zero") and k not in taken}
+        if own.get("out") is None:
+            if own.get("out_is_zero"):
+                raise ValueFault(
+                    "out_is_zero= is about the buffer out=, and there is none", None, "pass out="
+                )
+            return None, {k: v for k, v in kwargs.items() if k not in own}
+        return own, {k: v for k, v in kwargs.items() if k not in own}
+
+    def _bound(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:
+        """The arguments of a call by the inputs that they are for."""
+        packing = self.asked.packing if self.asked is not None else None
+        if packing is not None:
+            return packing.flat(args, kwargs, self.inputs)
+        return self._loaded(Options(value=True))[1].bind(args, kwargs)
+
+    def _value_alone(self) -> Function:
+        """A function of all inputs that returns the output."""
+        from einsumdiff.lower import lower
+        from einsumdiff.targets import numpy as target
+
+        name = self._program.output.name or "f"
+        with self._setting:
+            plan = lower(self._program, [], value=True, name=f"value_of_{name}")
+            text = target.source(plan, f"The value of {name}.")
+        return target.load(text, plan.name, self._setting.table.names)
 
     def _packed(self, found: dict[Any, Any], args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         """Results by name, in the shape of the arguments of the function that they belong to."""
@@ -152,10 +238,3 @@ class Compiled:
         if packing is None or not packing.wrt or any(isinstance(name, tuple) for name in found):
             return found
         return packing.packed(found, args, kwargs)
-
-
-def _numpy_only(target: str, form: str) -> None:
-    if target != "numpy":
-        raise Unsupported(f"the target {target!r} is not there yet", None, 'the target is "numpy"')
-    if form != "dense":
-        raise Unsupported(f"the form {form!r} is not there yet", None, 'the form is "dense"')

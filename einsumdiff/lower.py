@@ -13,6 +13,8 @@ from typing import Protocol
 
 from einsumdiff import plan
 from einsumdiff.errors import NameFault, Unsupported
+from einsumdiff.forms.options import Options
+from einsumdiff.forms.storing import Known, hoisted, kept, times
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Array,
@@ -21,6 +23,7 @@ from einsumdiff.nodes import (
     Definition,
     Entry,
     Form,
+    Input,
     Label,
     Mask,
     OneHot,
@@ -69,26 +72,36 @@ def lower(
     program: Program,
     results: Sequence[Result],
     *,
-    value: bool = False,
     name: str = "f",
     keys: Sequence[str | tuple[str, ...]] = (),
+    value: bool = False,
+    options: Options | None = None,
+    splits: Sequence[int] = (),
 ) -> Plan:
     """The plan of a function of all inputs that returns the results, the output's value first if asked.
 
-    With `keys`, one for each result, the results are returned as a dictionary.
+    With `keys`, one for each result, the results are returned as a dictionary. `splits` gives for each result
+    the first axis that is a column, where the form knows rows and columns.
 
     Raises
     ------
     Unsupported : where a size that is needed is the size of no input's axis.
     NameFault : where an input has the name of a module that the source imports.
     """
+    options = options or Options(value=value)
+    for word in options.names:
+        if any(array.name == word for array in program.inputs):
+            raise NameFault(
+                f"{word} is an input, and a name in the source of this form",
+                hint=f"call the input something else than {word}",
+            )
     for module in MODULES:
         if any(array.name == module for array in program.inputs):
             raise NameFault(
                 f"{module} is a module in generated source",
                 hint=f"call the input something else than {module}",
             )
-    return replace(_Lowering(program, name).run(results, value), keys=tuple(keys))
+    return replace(_Lowering(program, name, options, keys).run(results, splits), keys=tuple(keys))
 
 
 def _read(terms: Iterable[Term]) -> list[Array]:
@@ -102,18 +115,23 @@ def _numbers(definitions: Sequence[Definition], results: Sequence[Result]) -> se
 
 
 class _Lowering:
-    def __init__(self, program: Program, name: str) -> None:
-        self.program, self.name = program, name
+    def __init__(
+        self, program: Program, name: str, options: Options, keys: Sequence[str | tuple[str, ...]]
+    ) -> None:
+        self.program, self.name, self.options, self.keys = program, name, options, keys
         self.statements: list[plan.Statement] = []
         self.products = Products()
         self.taken = {i.name for i in program.inputs} | set(program.builder.taken) | set(MODULES)
+        self.taken |= set(options.names)
         self.taken |= set(load_table().names)
         self.taken |= {size for i in program.inputs for s in i.shape for size in names(s)}
+        self.known = Known()
         self.weights: dict[Expr, int] = {}
         self.small: dict[str, int] = {}
         self.last: dict[str, int] = {}  # the number of the last generated name for each hint
 
-    def run(self, results: Sequence[Result], value: bool) -> Plan:
+    def run(self, results: Sequence[Result], splits: Sequence[int]) -> Plan:
+        value = self.options.value
         sizes = [size for d in self.program.definitions for size in d.shape]
         self.small = {name: SMALL for size in sizes for name in subtracted(size)}
         roots: list[Array] = [self.program.output] if value else []
@@ -121,10 +139,11 @@ class _Lowering:
             roots += _read(result.terms)
         definitions = live(roots)
         self.taken |= {d.name for d in definitions if d.named}
-        uses = self._uses(definitions, results)
+        again = 2 if self.options.form == "operator" else 1  # each of its products reads what there is
+        uses = self._uses(definitions, list(results) * again)
         for one in self.program.inputs:
             self.products.names[one] = one.name
-        used = {one.name for one in self.program.inputs} | set(MODULES)
+        used = {one.name for one in self.program.inputs} | set(MODULES) | set(self.options.names)
         for definition in reversed(definitions):
             if definition.named:  # of a name that was assigned twice, the last has it; a module keeps its own
                 again = definition.name in used
@@ -137,8 +156,16 @@ class _Lowering:
         returns = []
         if value:
             returns.append(self._own_copy(self.program.output))
-        for result in results:
-            returns.append(self._result(result))
+        for k, result in enumerate(results):
+            returns.append(self._formed(result, k, splits))
+        if self.options.form == "operator" and self.options.copy:
+            own = _read_inside(self.statements)
+            copies = [plan.Copy(one.name) for one in self.program.inputs if one.name in own]
+            self.statements[:0] = copies
+            if value and returns[0] in own:  # the caller's is another one than the operator's
+                load = plan.Load(returns[0], tuple(map(Label, self.program.output.shape)))
+                returns[0] = self._fresh("value")
+                self.statements.append(plan.Assign(returns[0], load, load.axes, own=True))
         sources = self._sources()
         indices = frozenset(
             d.body.entry.array.name for d in definitions if isinstance(d.body, OneHot)
@@ -151,6 +178,7 @@ class _Lowering:
             sources,
             indices=indices,
             shapes={n: a.shape for n, a in self.program.arrays.items() if isinstance(a, Definition)},
+            keywords=("out", "out_is_zero=False") if self.options.out else (),
         )
 
     # -- names and sizes --------------------------------------------------------------------------------
@@ -322,11 +350,14 @@ class _Lowering:
 
     # -- writing ------------------------------------------------------------------------------------------
 
-    def _write_terms(self, name: str, terms: Sequence[Term], shape: tuple[AnySize, ...]) -> None:
+    def _write_terms(
+        self, name: str, terms: Sequence[Term], shape: tuple[AnySize, ...], own: bool = True
+    ) -> None:
         plain = [term for term in terms if _plain(term, shape)]
         if plain:
             axes = tuple(Label(size) if size != 1 else None for size in shape)
-            self.statements.append(plan.Assign(name, self.sum_of(plain, axes), axes, own=True))
+            own = own or len(plain) < len(terms)  # it is written into
+            self.statements.append(plan.Assign(name, self.sum_of(plain, axes), axes, own, shown=not own))
         else:
             self.statements.append(plan.Zeros(name, shape))
         first = not plain
@@ -384,10 +415,86 @@ class _Lowering:
 
     # -- results ------------------------------------------------------------------------------------------
 
-    def _result(self, result: Result) -> str:
+    def _formed(self, result: Result, k: int, splits: Sequence[int]) -> str:
+        """The result in the form that is asked for."""
+        if self.options.form == "dense":
+            return self._result(result, k)
+        if self.options.form == "operator":
+            return self._operator(result, splits[k])
+        stored = []
+        shared = self._shared() if self.options.copy and self.options.form == "compressed" else set()
+        for one in kept(result.terms, result.shape, self.products, self._fresh, shared, self.known):
+            if isinstance(one, plan.Kept):
+                stored.append(one)
+            else:
+                self.statements.append(one)
+        name, options = self._result_name(), self.options
+        store = plan.Store(name, options.form, result.shape, splits[k], tuple(stored), options.as_matrix)
+        self.statements.append(store)
+        return name
+
+    def _shared(self) -> set[str]:
+        """The variables that a caller has too, and those that are views of one."""
+        found = {one.name for one in self.program.inputs}
+        if self.options.value:
+            found.add(self.products.names[self.program.output])
+        for one in self.statements:
+            if isinstance(one, plan.Assign) and not one.own and isinstance(one.value, plan.Load | plan.View):
+                found.add(one.name)
+        return found
+
+    def _result_name(self) -> str:
         name = self._fresh("result") if "result" in self.taken else "result"
         self.taken.add(name)
+        return name
+
+    def _result(self, result: Result, k: int) -> str:
+        name, options = self._result_name(), self.options
+        if not options.out:
+            self._write_terms(name, result.terms, result.shape, own=options.copy)
+            return name
+        outside, self.statements = self.statements, []
         self._write_terms(name, result.terms, result.shape)
+        key = self.keys[k] if self.keys else None
+        outside.append(plan.Buffer(name, key, tuple(self.statements)))
+        self.statements = outside
+        return name
+
+    def _operator(self, result: Result, split: int) -> str:
+        """Products with a vector and a matrix from either side."""
+        rows, columns = range(split), range(split, len(result.shape))
+        outside = self.statements
+        products, ahead = [], []
+        for name, over, stay in (("matvec", columns, rows), ("rmatvec", rows, columns)):
+            for many in (False, True):
+                counted = self._fresh("c") if many else None
+                last = Label(symbol(counted)) if counted is not None else None
+                self.products.assumed = {} if counted is None else {counted: 1}  # in the order of one vector
+                shape = tuple(result.shape[k] for k in over) + ((last.size,) if last else ())
+                vector = Input(self._fresh("v"), shape)
+                self.products.names[vector] = self.products.moving = vector.name
+                self.statements = []
+                target = self._fresh("product")
+                left = tuple(result.shape[k] for k in stay)
+                terms = times(result.terms, over, stay, vector, last)
+                self._write_terms(target, terms, (*left, *((last.size,) if last else ())))
+                before, body = hoisted(self.statements, vector.name, self._fresh)
+                ahead += before
+                products.append(
+                    plan.Times(
+                        name.replace("vec", "mat") if many else name,
+                        vector.name,
+                        shape,
+                        left,
+                        counted,
+                        tuple(body),
+                        target,
+                    )
+                )
+        self.statements, self.products.moving, self.products.assumed = outside, None, {}
+        name = self._result_name()
+        size = tuple(result.shape[k] for k in rows), tuple(result.shape[k] for k in columns)
+        self.statements.append(plan.Operator(name, tuple(ahead), *size, tuple(products)))
         return name
 
     def _own_copy(self, output: Definition) -> str:
@@ -405,6 +512,25 @@ class _Lowering:
         if known is None:
             known = self.weights[value] = 1 + sum(self._weight(part) for part in plan.parts(value))
         return known
+
+
+def _read_inside(statements: Sequence[plan.Statement]) -> set[str]:
+    """The variables that the products of operators read when they are called, and what these are views of."""
+    found: set[str] = set()
+    stack: list[plan.Statement] = [
+        inner for s in statements if isinstance(s, plan.Operator) for one in s.products for inner in one.body
+    ]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, plan.Assign | plan.Write):
+            found |= plan.reads(one.value)
+        elif isinstance(one, plan.Loop):
+            stack += one.body
+    ahead = [one for s in statements if isinstance(s, plan.Operator) for one in s.before]
+    for one in reversed([*(s for s in statements if isinstance(s, plan.Assign)), *ahead]):
+        if one.name in found and not one.own and isinstance(one.value, plan.Load | plan.View):
+            found.add(one.value.name)
+    return found
 
 
 def _reads_within(one: Product) -> bool:

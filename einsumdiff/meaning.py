@@ -99,10 +99,10 @@ class Copier:
                 return Reduce(op, new_axes, new_bound, self._operand(entry, env), new_guards)
             case OneHot(axes, entry):
                 return OneHot(self._labels(axes, env), self._operand(entry, env))
-            case Operate(operation, axes, entries, bound, parameters):
+            case Operate(operation, axes, entries, bound, parameters, keeps):
                 new_axes, new_bound = self._labels(axes, env), self._labels(bound, env)
                 read = tuple(self._operand(e, env) for e in entries)
-                return Operate(operation, new_axes, read, new_bound, parameters)
+                return Operate(operation, new_axes, read, new_bound, parameters, keeps)
 
     def term(self, term: Term) -> Term:
         env: dict[Label, Form] = {}

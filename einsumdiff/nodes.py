@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
+from einsumdiff.properties import kind
 from einsumdiff.sizes import AnySize, Size, as_fraction, nonnegative
 
 Number = int | Fraction | float
@@ -155,21 +156,46 @@ def constant_form(constant: AnySize) -> Form:
 
 
 class Array:
-    """What an entry reads: an input, a definition or a named constant. Compared by identity."""
+    """What an entry reads: an input, a definition or a named constant. Compared by identity.
 
-    __slots__ = ("name", "serial", "shape")
+    `symmetric` is known of the last two axes, or not; `zeros` is `lower`, `upper` or `diagonal` where the
+    other entries are known to be 0. `declared` tells that something declared stands behind its value.
+    """
+
+    __slots__ = ("declared", "name", "serial", "shape", "symmetric", "zeros")
 
     def __init__(self, name: str, shape: tuple[AnySize, ...]) -> None:
         self.name, self.shape, self.serial = name, shape, next(_serials)
+        self.symmetric, self.zeros, self.declared = False, "", False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name}, {self.shape})"
 
 
 class Input(Array):
-    """A parameter of the program."""
+    """A parameter of the program.
 
-    __slots__ = ()
+    `properties` are the words that were declared of it. Formulas rely on them unless the derivative is in
+    this input: then `meaning` says how its entries vary, and nothing is simplified by them, as that would
+    change the function beside the arrays that have the property.
+    """
+
+    __slots__ = ("meaning", "properties")
+
+    def __init__(
+        self,
+        name: str,
+        shape: tuple[AnySize, ...],
+        properties: tuple[str, ...] = (),
+        meaning: str | None = None,
+    ) -> None:
+        super().__init__(name, shape)
+        self.properties, self.meaning = properties, meaning
+        if properties and meaning is None:
+            what = kind(properties)
+            self.symmetric = what in ("symmetric", "diagonal")
+            self.zeros = "" if what == "symmetric" else what
+            self.declared = True
 
 
 class Constant(Array):
@@ -343,9 +369,11 @@ def product(coefficient: Number, factors: Iterable[Factor], bound: Iterable[Labe
         match factor:
             case Entry(array, forms, power):
                 key: tuple[object, ...] = (array, forms)
+                if array.symmetric:
+                    key = (array, forms[:-2], frozenset(forms[-2:]))
                 old = merged.get(key)
                 if isinstance(old, Entry):
-                    power = as_fraction(old.power + power)
+                    forms, power = old.forms, as_fraction(old.power + power)
                     if is_one_hot(array):
                         power = 1
                 if power == 0:
@@ -364,6 +392,8 @@ def product(coefficient: Number, factors: Iterable[Factor], bound: Iterable[Labe
                 merged[(array, forms, holds, "mask")] = factor
             case Extent(size, power):
                 coefficient = _merge_extent(merged, coefficient, size, power)
+    if not _beside_zeros(merged):
+        return ZERO
     kept = []
     bound = list(bound)
     if bound:
@@ -389,6 +419,47 @@ def _drop_summed_places(merged: dict[tuple[object, ...], Factor], bound: list[La
                 if not any(place in factor_labels(f) for f in others):
                     del merged[key]
                     bound.remove(place)
+
+
+def _beside_zeros(merged: dict[tuple[object, ...], Factor]) -> bool:
+    """Whether the entries of triangular arrays can all be beside their zeros; guards that say so go.
+
+    [j - i - 1 >= 0]*L[i,j]   ->   0
+    [i - j >= 0]*L[i,j]       ->   L[i,j]
+    """
+    inside = [
+        f.forms[-2] - f.forms[-1] if f.array.zeros == "lower" else f.forms[-1] - f.forms[-2]
+        for f in merged.values()
+        if isinstance(f, Entry) and f.array.zeros in ("lower", "upper") and f.power > 0
+    ]
+    for k, one in enumerate(inside):
+        if any(decide(one + other, ">=") is False for other in inside[k:]):
+            return False
+        for key, guard in list(merged.items()):
+            if not isinstance(guard, Guard) or guard.op == "!=":
+                continue
+            if decide(guard.form + one, ">=") is False:
+                return False
+            if guard.op == "==":
+                if decide(one - guard.form, ">=") is False:
+                    return False
+            elif decide(guard.form - one, ">=") and _harmless(merged.values()):
+                del merged[key]
+    return True
+
+
+def _harmless(factors: Iterable[Factor]) -> bool:
+    """Whether zero times the factors is zero where no guard keeps them from being read.
+
+    Not so for what may be out of bounds there, or infinite: a computed entry, or one below the line.
+    """
+    return all(
+        isinstance(f.array, Input)
+        and f.power > 0
+        and all(form.within(size) for form, size in zip(f.forms, f.array.shape, strict=True))
+        for f in factors
+        if isinstance(f, Entry)
+    )
 
 
 def is_one_hot(array: Array) -> bool:
@@ -526,7 +597,8 @@ class Operate:
 
     Each operand is an entry of power 1 with bare, distinct labels: the batch labels first, then those of
     the operation's own axes, which are `bound` (the operation reads all of them). `axes` are batch
-    labels and then fresh labels for the operation's own result axes.
+    labels and then fresh labels for the operation's own result axes. One that `keeps_symmetry` gives a
+    symmetric matrix for a symmetric one.
     """
 
     operation: str
@@ -534,6 +606,7 @@ class Operate:
     operands: tuple[Entry, ...]
     bound: tuple[Label, ...]
     parameters: tuple[tuple[str, object], ...] = field(default=())
+    keeps_symmetry: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

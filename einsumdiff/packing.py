@@ -91,8 +91,12 @@ class Packing:
             return found[0] if self.inputs.get(wrt, wrt) == found[0] else found
         return list(dict.fromkeys(name for one in wrt for name in self.names(one)))
 
+    def at(self, path: str) -> Template | None:
+        """What is at a path, if there is anything."""
+        return _at(self.parameters, path)
+
     def _fixed(self, path: str) -> Fixed | None:
-        template = _at(self.parameters, path)
+        template = self.at(path)
         return template if isinstance(template, Fixed) else None
 
     def flat(
@@ -159,6 +163,19 @@ def leaves(template: Template, path: str) -> Iterator[tuple[str, Leaf]]:
                 yield from leaves(part, f"{path}.{key}")
         case Fixed():
             pass
+        case _:
+            assert_never(template)
+
+
+def renamed(template: Template, names: Mapping[str, str]) -> Template:
+    """The template with other inputs for its leaves."""
+    match template:
+        case Leaf(name):
+            return Leaf(names.get(name, name))
+        case Group(parts):
+            return Group(tuple((key, renamed(part, names)) for key, part in parts))
+        case Fixed():
+            return template
         case _:
             assert_never(template)
 

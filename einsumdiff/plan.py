@@ -7,9 +7,10 @@ overlaps itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
+from typing import Any
 
 from einsumdiff.errors import Unsupported
 from einsumdiff.nodes import Form, Input, Label, Number, bare
@@ -333,6 +334,43 @@ def parts(value: Expr) -> tuple[Expr, ...]:
             return ()
 
 
+def taken(value: Expr, label: Label, index: Expr) -> Expr:
+    """The expression read along a label at the places of an index array; itself where it lacks the label."""
+    if label not in value.axes:
+        return value
+    k = value.axes.index(label)
+    axes = (*value.axes[:k], *index.axes, *value.axes[k + 1 :])
+    return Take(value, label, index, tuple(dict.fromkeys(axes)))
+
+
+def rebuilt(value: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """The expression with its parts changed; they keep their axes."""
+    new: dict[str, Any] = {}
+    for one in fields(value):
+        old = getattr(value, one.name)
+        if isinstance(old, Expr):
+            new[one.name] = change(old)
+        elif isinstance(old, tuple) and one.name == "operands":
+            new[one.name] = tuple(change(part) for part in old)
+        elif isinstance(value, Add) and one.name == "terms":
+            new[one.name] = tuple((sign, change(part)) for sign, part in old)
+        elif isinstance(value, Select) and one.name == "conditions":
+            new[one.name] = tuple((change(part), holds) for part, holds in old)
+    changed: Expr = replace(value, **new)
+    return changed
+
+
+def reads(value: Expr) -> set[str]:
+    """The names of the variables that an expression reads."""
+    found, stack = set(), [value]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, Load | View):
+            found.add(one.name)
+        stack += parts(one)
+    return found
+
+
 def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
     """The expression in other labels; those that it sums stay, as nothing else bears them."""
 
@@ -397,12 +435,13 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
 @dataclass(frozen=True, slots=True)
 class Assign:
     """`name = value`, laid out as `axes`; an axis that the value lacks repeats it. An axis of size 1 is
-    None. `own`: the array must not share memory with another."""
+    None. `own`: the array must not share memory with another; `shown`: if it does, it is read-only."""
 
     name: str
     value: Expr
     axes: tuple[Label | None, ...]
     own: bool = False
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,7 +473,83 @@ class Loop:
     body: tuple[Statement, ...]
 
 
-Statement = Assign | Zeros | Write | Loop
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A term with its numbers: `array[forms] += scale * the product of the factors` where the guards hold,
+    over all values of the labels; those in `places` are read off index arrays."""
+
+    labels: Axes
+    forms: tuple[Form, ...]
+    scale: Expr
+    factors: tuple[Load, ...]
+    guards: tuple[tuple[Form, str], ...]
+    places: tuple[tuple[Label, Expr], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """`name` is the object of that form (`sparse` or `compressed`) made of the terms. The axes from `split`
+    on are the columns of a matrix; `as_matrix` asks for one."""
+
+    name: str
+    form: str
+    shape: tuple[AnySize, ...]
+    split: int
+    kept: tuple[Kept, ...]
+    as_matrix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """A product with a vector: `vector`, of that shape, is read from a flat array, the result is flat.
+
+    Where the last axis of the vector is `columns`, it is that of a matrix, and of the result too.
+    """
+
+    name: str
+    vector: str
+    shape: tuple[AnySize, ...]
+    rows: tuple[AnySize, ...]
+    columns: str | None
+    body: tuple[Statement, ...]
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """`name` is the linear operator made of products with vectors: matvec, rmatvec, matmat, rmatmat.
+
+    `before` is what does not depend on the vectors; what is computed twice there is computed once.
+    """
+
+    name: str
+    before: tuple[Assign, ...]
+    rows: tuple[AnySize, ...]
+    columns: tuple[AnySize, ...]
+    products: tuple[Times, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """`name` is a copy of itself from here on, so that nobody else changes it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """`name` is the buffer that is given (that of the key, where there are several), into which the
+    statements write all of their places.
+
+    Where the variable `out_is_zero` holds, the places that they do not write are 0 already.
+    """
+
+    name: str
+    key: str | tuple[str, ...] | None
+    body: tuple[Statement, ...]
+
+
+Statement = Assign | Zeros | Write | Loop | Store | Operator | Copy | Buffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,6 +584,7 @@ class Plan:
     keys: tuple[str | tuple[str, ...], ...] = ()
     indices: frozenset[str] = frozenset()
     shapes: Mapping[str, tuple[AnySize, ...]] = field(default_factory=dict)
+    keywords: tuple[str, ...] = ()
 
     def sourceless(self, size: str) -> Unsupported:
         """That no parameter has an axis of that size, and how to give it a number."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import isfinite
@@ -42,6 +42,8 @@ class Products:
     names: dict[Array, str] = field(default_factory=dict)
     inline: dict[Array, Expr] = field(default_factory=dict)
     layout: dict[Array, tuple[Label, ...]] = field(default_factory=dict)
+    moving: str | None = None  # the variable that changes from call to call, while the rest stays
+    assumed: Mapping[str, int] = field(default_factory=dict)  # sizes, to weigh orders of contraction with
 
     def product(self, one: Product, trusted: bool = False) -> Expr:
         """A product over its free labels; what it sums is contracted pair by pair."""
@@ -131,7 +133,10 @@ class Products:
             ready.append((value, side))
         sets = [frozenset(value.axes) for value, _ in ready]
         final = frozenset(n for s in sets for n in s) - summed
-        path = order(sets, final)
+        moving = None
+        if self.moving is not None:
+            moving = [self.moving in plan.reads(value) for value, _ in ready]
+        path = order(sets, final, moving, self.assumed)
         live_count: dict[Label, int] = {}
         for s in sets:
             for n in s:
@@ -214,11 +219,11 @@ class Products:
             if place is None or place not in bound or place in barred | others:
                 left.append(hot)
                 continue
-            index = self._index(hot)
-            operands = [(_taken(v, place, index), side) for v, side in operands]
+            index = self.places(hot)
+            operands = [(plan.taken(v, place, index), side) for v, side in operands]
             bound = tuple(n for n in bound if n is not place)
         for hot in left:
-            place, index = hot.forms[-1].label, self._index(hot)
+            place, index = hot.forms[-1].label, self.places(hot)
             others = {n for h in left if h is not hot for n in factor_labels(h)}
             inside = [(v, side) for v, side in operands if place not in v.axes]
             outside = [(v, side) for v, side in operands if place in v.axes]
@@ -274,7 +279,7 @@ class Products:
                     break
         return operands, conditions, bound
 
-    def _index(self, hot: Entry) -> Expr:
+    def places(self, hot: Entry) -> Expr:
         """The index array of an indicator, over the labels of the entry."""
         body = hot.array.body if isinstance(hot.array, Definition) else None
         assert isinstance(body, OneHot)
@@ -284,7 +289,7 @@ class Products:
         return index if isinstance(body.entry.array, Input) else plan.Whole(index, index.axes)
 
     def _hot(self, array: Array, forms: tuple[Form, ...]) -> Expr:
-        index, place = self._index(Entry(array, forms)), forms[-1]
+        index, place = self.places(Entry(array, forms)), forms[-1]
         return plan.Hot(index, place, array.shape[-1], plan.union([index, plan.Place(place, place.labels)]))
 
     # -- entries ------------------------------------------------------------------------------------------
@@ -395,11 +400,3 @@ def running_sum(base: Expr, label: Label, place: Form, reverse: bool) -> Expr:
 def _but(form: Form, label: Label) -> Form:
     """The form without that label."""
     return Form(tuple(item for item in form.coefficients if item[0] is not label), form.constant)
-
-
-def _taken(value: Expr, label: Label, index: Expr) -> Expr:
-    if label not in value.axes:
-        return value
-    k = value.axes.index(label)
-    axes = (*value.axes[:k], *index.axes, *value.axes[k + 1 :])
-    return plan.Take(value, label, index, tuple(dict.fromkeys(axes)))

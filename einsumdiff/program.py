@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from einsumdiff.canonical import body_key, collect
+from einsumdiff.canonical import body_key, collect, is_symmetric
 from einsumdiff.nodes import (
     ONE,
     Array,
@@ -193,6 +193,8 @@ class Builder:
                 found = Definition("", shape, body)  # named when printed
             else:
                 found = Definition(name, shape, body, named=True, opaque=force)
+            if not force and any(array.declared for array in body_arrays(body)):
+                found.declared, found.symmetric = True, is_symmetric(body, shape)
             if key is not None:
                 self.known[key] = found
         elif name is not None and not found.named:
@@ -222,9 +224,13 @@ class Builder:
         if one.coefficient != 1 or isinstance(one.coefficient, float) or one.bound or len(one.factors) != 1:
             return None
         only = one.factors[0]
-        if not isinstance(only, Entry) or only.power != 1 or only.forms != term.axes:
+        if not isinstance(only, Entry) or only.power != 1:
             return None
-        labels = [form.label for form in only.forms if form.coefficients]
+        turned = (*only.forms[:-2], *only.forms[:-3:-1])
+        if term.axes != only.forms and not (only.array.symmetric and term.axes == turned):
+            return None
+        forms = only.forms[:-1] if only.array.zeros == "diagonal" else only.forms  # the last repeats
+        labels = [form.label for form in forms if form.coefficients]
         if None in labels or len(set(labels)) < len(labels):
             return None
         for form, size in zip(only.forms, only.array.shape, strict=True):  # no entry is left out
@@ -263,7 +269,12 @@ class Builder:
     def add(self, values: Sequence[Value]) -> Value:
         """The elementwise sum."""
         axes, products = broadcast(values)
-        return Value(axes, tuple(p for part in products for p in part))
+        found = Value(axes, tuple(p for part in products for p in part))
+        if not any(entry.array.declared for p in found.products for entry in p.entries):
+            return found
+        # what is declared makes terms equal, or opposite, that are not so as typed: A + A.T
+        places = tuple(bare(label) for label in (*axes, *found.open()))
+        return Value(axes, tuple(t.product for t in collect(Term(places, p) for p in found.products)))
 
     def scale(self, value: Value, factor: Number) -> Value:
         return Value(value.axes, tuple(p.times(factor) for p in value.products))
@@ -450,7 +461,7 @@ class Program:
 
     `arrays` gives what each name means at the end of the program (for wrt); `notes` says what was
     assumed, a sentence each. `builder` goes on where the program ended. `origins` says who gave an input
-    its shape, in words; `properties` are the words behind a declared shape, by name.
+    its shape, in words.
     """
 
     text: str
@@ -460,7 +471,6 @@ class Program:
     notes: tuple[str, ...]
     builder: Builder
     origins: Mapping[str, str] = field(default_factory=dict)
-    properties: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def definitions(self) -> tuple[Definition, ...]:

@@ -8,7 +8,7 @@ of terms.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,10 +21,11 @@ from einsumdiff.function import Reader
 from einsumdiff.indexing.shapes import declared_size
 from einsumdiff.indicators import Guarded
 from einsumdiff.language import tree
+from einsumdiff.meaning import Copier
 from einsumdiff.nodes import Array, Definition, Input, Sum
 from einsumdiff.program import Builder, Program
-from einsumdiff.sizes import substitute, symbol
-from einsumdiff.views.index import ties_said
+from einsumdiff.sizes import AnySize, substitute, symbol
+from einsumdiff.views.index import meaning_said, ties_said
 
 
 def read(text: str, rules: Rules | None = None) -> Any:
@@ -61,8 +62,7 @@ def _read(text: str, reader: Reader) -> Any:
     if not formula.partials:
         raise SyntaxFault("there is no derivative here", None, "write  dy[i]/dx[m] = ...")
     found = {}
-    for one in formula.partials:
-        program, jacobian = _build(text, formula.statements, one)
+    for program, jacobian in _together([_build(text, formula.statements, one) for one in formula.partials]):
         program = replace(program, notes=notes)
         program.builder.ties = ties
         found[tuple(array.name for array in jacobian.wrt)] = Derivative(program, jacobian, None, reader)
@@ -70,6 +70,36 @@ def _read(text: str, reader: Reader) -> Any:
         return next(iter(found.values()))
     program = next(iter(found.values()))._program
     return Derivatives(program, found, None, reader)
+
+
+def _together(built: Sequence[tuple[Program, Jacobian]]) -> Sequence[tuple[Program, Jacobian]]:
+    """Derivatives that were read one by one, over the same inputs and definitions.
+
+    Where the text does not say all shapes, sizes of one may not be those of another: they stay apart.
+    """
+    first, _ = built[0]
+    shapes = {one.name: one.shape for one in first.inputs}
+    if len(built) == 1 or any(
+        {one.name: one.shape for one in program.inputs} != shapes for program, _ in built
+    ):
+        return built
+    inputs: dict[str, Array] = {one.name: one for one in first.inputs}
+    held: dict[str, Array] = {}  # a wrt that is a definition is one of its own only where it is the wrt
+    read = []
+    for program, jacobian in built:
+        replaced: dict[Array, Array] = {program.output: first.output}
+        if any(isinstance(array, Definition) for array in jacobian.wrt):  # so is all that reads it
+            replaced |= {array: held[array.name] for array in jacobian.wrt if array.name in held}
+        else:
+            replaced |= {old: first.arrays[k] for k, old in program.arrays.items() if k in first.arrays}
+        copier = Copier({**first.builder.constants, **program.builder.constants, **inputs}, None, replaced)
+        wrt = tuple(copier.array(array).array for array in jacobian.wrt)
+        own = {array.name: array for array in wrt if isinstance(array, Definition)}
+        held |= own
+        terms = tuple(copier.term(term) for term in jacobian.terms)
+        joined = replace(jacobian, output=first.output, wrt=wrt, terms=terms)
+        read.append((replace(first, arrays={**first.arrays, **own}), joined))
+    return read
 
 
 def _build(
@@ -109,17 +139,40 @@ def _build(
         sizes += declaration.sizes
     span = partial.span
     name = tree.Name(result, span)
-    axes = (*partial.axes, *(item for _, items in partial.wrt for item in items))
+    tied = _tied(partial)
+    own: list[tree.Tree] = [item for _, items in partial.wrt for item in items]
+    at = [(n, k) for n, (_, items) in enumerate(partial.wrt) for k in range(len(items))]
+    axes = (*partial.axes, *(item for item, place in zip(own, at, strict=True) if place not in tied))
+    if len(sizes) == len(partial.axes) + len(own):
+        apart = [
+            size for size, place in zip(sizes[len(partial.axes) :], at, strict=True) if place not in tied
+        ]
+        sizes = [*sizes[: len(partial.axes)], *apart]
     target: tree.Name | tree.Subscript = tree.Subscript(name, axes, span) if axes else name
     if axes and len(sizes) == len(axes):
         kept.insert(0, tree.Declare(name, tuple(sizes), (), span))
     kept.append(tree.Assign((target,), partial.value, span))
     held = [one.name for one, _ in partial.wrt if one.name in defined]
-    program = build(tuple(kept), text=text, shapes=None, output=result, wrt=(result, *held))
-    return _jacobian(program, partial, declared, defined, {name: letter for letter, name in new.items()})
+    free = [one.name for one, _ in partial.wrt if one.name not in defined]
+    program = build(tuple(kept), text=text, shapes=None, output=result, wrt=(result, *held, *free))
+    return _jacobian(
+        text, program, partial, declared, defined, {name: letter for letter, name in new.items()}
+    )
+
+
+def _tied(partial: tree.Partial) -> dict[tuple[int, int], int]:
+    """The axes of a wrt that have a letter of the output, those of a batch: `dy[b,i]/dx[b,m]`."""
+    letters = [item.name if isinstance(item, tree.Name) else None for item in partial.axes]
+    return {
+        (n, k): letters.index(item.name)
+        for n, (_, items) in enumerate(partial.wrt)
+        for k, item in enumerate(items)
+        if isinstance(item, tree.Name) and item.name in letters
+    }
 
 
 def _jacobian(
+    text: str,
     program: Program,
     partial: tree.Partial,
     declared: Mapping[str, tree.Declare],
@@ -134,15 +187,23 @@ def _jacobian(
     sizes = {new: symbol(name) for new, name in old.items()}
     inputs: dict[str, Array] = {}
     read = {one.name: one.shape for one in program.inputs}
-    at = len(partial.axes)
-    for one, items in partial.wrt:
+    at, tied = len(partial.axes), _tied(partial)
+    wrt_names = {one.name for one, _ in partial.wrt}
+    for n, (one, items) in enumerate(partial.wrt):
+        shape: list[AnySize] = []
+        for k in range(len(items)):
+            place = tied.get((n, k), at)
+            shape.append(whole.shape[place])
+            at += place == at
         if one.name not in defined:
-            read.setdefault(one.name, whole.shape[at : at + len(items)])
-        at += len(items)
+            read.setdefault(one.name, tuple(shape))
     for name in dict.fromkeys([*declared, *read]):
         if name in read or (name not in defined and name != partial.output.name):
-            shape = read[name] if name in read else tuple(declared_size(s) for s in declared[name].sizes)
-            inputs[name] = Input(name, tuple(substitute(size, sizes) for size in shape))
+            known = read[name] if name in read else tuple(declared_size(s) for s in declared[name].sizes)
+            known = tuple(substitute(size, sizes) for size in known)
+            properties = declared[name].properties if name in declared else ()
+            meaning = meaning_said(text) if properties and name in wrt_names else None
+            inputs[name] = Input(name, known, properties, meaning)
     copier = Guarded({**program.builder.constants, **inputs}, sizes)
     copier.definitions([whole, *program.arrays.values()])
     arrays: dict[str, Array] = {
@@ -165,7 +226,7 @@ def _jacobian(
         builder=Builder(rewrite=program.builder.rewrite, constants=dict(program.builder.constants)),
     )
     wrt = tuple(arrays[name.name] for name, _ in partial.wrt)
-    return program, Jacobian(output, wrt, copied.body.terms, copied.shape)
+    return program, Jacobian(output, wrt, copied.body.terms, copied.shape, tied)
 
 
 def _letters(statements: Iterable[tree.Statement], partial: tree.Partial) -> set[str]:

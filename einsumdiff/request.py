@@ -12,6 +12,7 @@ from typing import SupportsIndex
 from einsumdiff.errors import NameFault, ValueFault, as_read
 from einsumdiff.extension import Rules
 from einsumdiff.packing import Packing
+from einsumdiff.properties import MEANINGS
 
 _EINSUM = re.compile(r"[\sA-Za-z.,]*->[\sA-Za-z.]*")
 _OPERAND = r"[\sA-Za-z]*(\.\.\.)?[\sA-Za-z]*"
@@ -46,11 +47,13 @@ class Request:
     output: str | None
     steps: tuple[Step, ...]
     single: bool
+    batch: tuple[str, ...] = ()
     chosen: tuple[str, ...] | None = None
     packing: Packing | None = None
     notation: str = "numpy"
     ties: str = "split"
     rules: Rules | None = None
+    structured: str = "free"
 
     def further(
         self, names: tuple[str, ...], order: int, mode: str, single: bool, before: tuple[str, ...]
@@ -73,6 +76,8 @@ def request(
     mode: object,
     notation: object = "numpy",
     ties: object = "split",
+    batch: object = None,
+    structured: object = "free",
 ) -> Request:
     """The arguments of `derive`, checked."""
     if not isinstance(program, str):
@@ -81,6 +86,12 @@ def request(
         raise ValueFault(f"there is no notation {notation!r}", None, f"write {' or '.join(NOTATIONS)}")
     if ties not in TIES:
         raise ValueFault(f"there is no policy {ties!r} for ties", None, f"write {', '.join(TIES)}")
+    if structured not in MEANINGS:
+        raise ValueFault(
+            f"structured= is {structured!r}, which is no way for entries to vary",
+            None,
+            f"write {', '.join(map(repr, MEANINGS))}",
+        )
     if notation == "matrix":
         pass
     elif _EINSUM.fullmatch(program) or (_IMPLICIT.fullmatch(program) and ("," in program or _numbers(wrt))):
@@ -92,7 +103,18 @@ def request(
     steps = (Step(wrt_names(wrt), _order(order), _mode(mode)),)
     single = isinstance(wrt, str)
     given = _plain_shapes(shapes)
-    return Request(program, given, output, steps, single, notation=str(notation), ties=str(ties))
+    sizes = () if batch is None else _size_names(batch)
+    return Request(
+        program,
+        given,
+        output,
+        steps,
+        single,
+        sizes,
+        notation=str(notation),
+        ties=str(ties),
+        structured=str(structured),
+    )
 
 
 def _numbers(wrt: object) -> bool:
@@ -146,6 +168,14 @@ def wrt_names(wrt: object) -> tuple[str, ...]:
             raise ValueFault(f"{name} is twice in wrt", None, "name it once; order=2 differentiates twice")
         found.append(name)
     return tuple(found)
+
+
+def _size_names(batch: object) -> tuple[str, ...]:
+    """The size names in `batch=`: one, several in a text, or a sequence."""
+    names = batch.replace(",", " ").split() if isinstance(batch, str) else batch
+    if isinstance(names, Sequence) and names and all(isinstance(n, str) and n.isidentifier() for n in names):
+        return tuple(names)
+    raise ValueFault(f"batch= names sizes, and {batch!r} does not", None, 'write batch="b"')
 
 
 def _order(order: object) -> int:

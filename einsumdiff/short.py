@@ -42,6 +42,26 @@ def hessian(program: str, wrt: str | Sequence[str], **options: Any) -> Any:
     return _scalar(derive(program, wrt, order=2, **options), "a Hessian")
 
 
+def jvp(program: str, wrt: str | Sequence[str], **options: Any) -> Any:
+    """The first derivative times vectors, as a function of the inputs and of `d<wrt>`."""
+    return derive(program, wrt, **options).jvp
+
+
+def vjp(program: str, wrt: str | Sequence[str], **options: Any) -> Any:
+    """An array times the first derivative, as a function of the inputs and of `d<output>`."""
+    return derive(program, wrt, **options).vjp
+
+
+def hvp(program: str, wrt: str | Sequence[str], **options: Any) -> Any:
+    """The Hessian of a scalar times vectors, as a function of the inputs and of `d<wrt>`.
+
+    >>> from einsumdiff import hvp
+    >>> hvp("sum(x**3)", "x")(x=[1.0, 2.0], dx=[1.0, 1.0]).tolist()
+    [6.0, 12.0]
+    """
+    return derive(program, wrt, **options).hvp
+
+
 @dataclass(frozen=True, slots=True)
 class ValueAndDerivative:
     """A function that returns `(value, derivative)`."""

@@ -34,7 +34,8 @@ from einsumdiff.sizes import AnySize, Size, nonnegative
 
 def solve(term: Term) -> list[Term]:
     """The term without the `==` guards that can be solved; no term where they contradict."""
-    if not any(isinstance(f, Guard) for f in term.product.factors) and not _alike(term.product.factors):
+    factors = term.product.factors
+    if not any(isinstance(f, Guard) for f in factors) and not _alike(factors) and not _diagonals(factors):
         return [] if _is_zero(term.product) else [term]
     equalities = [f.form for f in term.product.factors if isinstance(f, Guard) and f.op == "=="]
     rest = [f for f in term.product.factors if not (isinstance(f, Guard) and f.op == "==")]
@@ -56,6 +57,7 @@ def join(
     for one, other in _alike(factors):
         factors.remove(other)
         equalities = [*equalities, one.forms[-1] - other.forms[-1]]
+    equalities = [*equalities, *_diagonals(factors)]
     system = _System(list(axes))
     solved = system.eliminate(equalities)
     if solved is None:
@@ -108,6 +110,18 @@ def _alike(factors: Iterable[Factor]) -> list[tuple[Entry, Entry]]:
             if old is not f:
                 pairs.append((old, f))
     return pairs
+
+
+def _diagonals(factors: Iterable[Factor]) -> list[Form]:
+    """What is 0 wherever the entries of diagonal arrays are not.
+
+    D[i,k]*X[k,j]   ->   [i - k == 0]*D[i,k]*X[k,j]
+    """
+    return [
+        f.forms[-2] - f.forms[-1]
+        for f in factors
+        if isinstance(f, Entry) and f.array.zeros == "diagonal" and f.power > 0 and f.forms[-2] != f.forms[-1]
+    ]
 
 
 def _is_zero(one: Product) -> bool:

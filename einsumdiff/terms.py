@@ -219,7 +219,7 @@ def fold(terms: Iterable[Term], shape: Sequence[AnySize], builder: Builder, cons
         if len(lazy) > MOST_LAZY:
             lazy = []
         solid = [t for t in group if t not in lazy]
-        folded += [Term(t.axes, _contracted(t.product, builder)) for t in lazy]
+        folded += [Term(t.axes, contracted(t.product, builder)) for t in lazy]
         if len(solid) > 1 or (solid and _worth_a_name(solid[0].product, consumers)):
             folded.append(_in_bounds(_added(solid, builder), shape))
         else:
@@ -323,7 +323,7 @@ def _volume(labels: Iterable[Label]) -> float:
     return volume
 
 
-def _contracted(one: Product, builder: Builder) -> Product:
+def contracted(one: Product, builder: Builder) -> Product:
     """Every component that sums something becomes a definition of its own."""
     if not one.bound:
         return one

@@ -13,15 +13,17 @@ import einsumdiff
 PACKAGE = Path(einsumdiff.__file__).parent
 
 LAYERS = """
-    errors  data  sizes  tracing  language  language.domains  indexing
+    errors  data  sizes  properties  tracing  language  language.domains  indexing  forms
+    forms.options
     language.tree  nodes  language.faults  packing  tracing.places
-    canonical  language.rows  language.build  language.layout  solve  contract  structure  unfolding  plan
+    canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding  plan
     language.matrix_faults  tracing.graph
-    program  language.build_rows  language.build_matrix  language.matrix_kinds
+    program  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
-    language.by_sympy
-    language.table  indexing.shapes  indicators  needed
+    language.by_sympy  symmetry
+    structure
+    language.table  indexing.shapes  indicators  needed  subspace
     language.matrix_functions
     language.matrix  extension
     indexing.scalars  products  indexing.ranges  indexing.calls  request
@@ -40,17 +42,23 @@ LAYERS = """
     indexing.ranks
     indexing.index  tracing.functions  tracing.constants
     tracing.brackets
-    lower  tracing.recorded
+    forms.separate
+    forms.storing
+    lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy_helpers  targets.numpy_views
+    forms.patterns
+    forms.solving
+    forms.compressed
+    forms.runtime
     targets.numpy  evaluate
     views  views.letters  views.ranges  views.text
     views.writer
     views.index
-    tracing.recording
-    tracing.trace  exact  analytic  function
+    tracing.recording  batch  hessians  blocks
+    tracing.trace  exact  analytic  function  vectors
     check
-    formula
+    contracted  optimize  formula
     same
     derivative
     reading  short

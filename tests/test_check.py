@@ -242,3 +242,10 @@ def test_the_oracle_still_reads_terms_in_floating_point(text, wrt):
     slow = evaluate_terms(d._jacobian.terms, d._jacobian.shape, arrays, sizes)
     assert np.allclose(slow, d(**{one.name: value for one, value in arrays.items()}))
     assert exact(d._program, d._jacobian, sizes) is True
+
+
+def test_declared_structure_and_batches_are_checked():
+    found = derive("S: (n, n) symmetric\ny = x @ S @ x", "S").check()
+    assert found.passed and found.exact is None
+    found = derive("y = sum(tanh(X)**2, axis=1)", "X", batch="m").check()
+    assert found.passed and found.method == COMPLEX

@@ -35,7 +35,7 @@ def test_json_holds_what_the_derivative_says(capsys):
     assert said["inputs"] == ["W", "X", "b"] and said["output"] == "y"
     assert [one["wrt"] for one in said["derivatives"]] == [["W"], ["b"]]
     assert said["derivatives"][0]["shape"] == ["m", "n"]
-    assert said["derivatives"][0]["structure"] == "dense"
+    assert said["derivatives"][0]["structure"]["kind"] == "dense"
 
 
 def test_several_names_may_be_separated_by_commas(capsys):
@@ -46,6 +46,14 @@ def test_several_names_may_be_separated_by_commas(capsys):
 def test_order_and_output_are_passed_on(capsys):
     assert main(["h = x @ x; y = h**2", "--wrt", "x", "--output", "h", "--order", "2"]) == 0
     assert capsys.readouterr().out.startswith("d2h/dx[i]/dx[j] = 2*delta[i,j]\n")
+
+
+@pytest.mark.parametrize(("ties", "said"), [("split", "share"), ("first", "the first"), ("zero", "slope 0")])
+def test_ties_are_passed_on(ties, said, capsys):
+    assert main(["max(x)", "--wrt", "x", "--ties", ties]) == 0
+    assert said in capsys.readouterr().out
+    assert main([f"--ties={ties}", "--wrt", "x", "max(x)"]) == 0
+    assert said in capsys.readouterr().out
 
 
 def test_a_dash_reads_standard_input():
@@ -228,3 +236,13 @@ def test_a_formula_may_come_from_standard_input():
         text=True,
     )
     assert (run.returncode, run.stdout) == (0, "yes: the same, by canonical form\n")
+
+
+def test_batches_and_declared_structure(capsys):
+    assert main(["exp(X)", "--wrt", "X", "--batch", "m"]) == 0
+    assert capsys.readouterr().out.startswith("dy[i,j]/dX[i,m] = delta[j,m]*exp(X[i,j])\n")
+    shape = ["--shape", "S=n,n symmetric", "--shape", "x=n"]
+    assert main(["x @ S @ x", "--wrt", "x", *shape]) == 0
+    assert capsys.readouterr().out == "dy/dx[i] = 2*S[i,j]*x[j]\nx: (n,); S: (n, n) symmetric\n"
+    assert main(["x @ S @ y", "--wrt", "S", *shape, "--structured", "projected"]) == 0
+    assert capsys.readouterr().out.startswith("df/dS[i,j] = x[i]*y[j]/2 + x[j]*y[i]/2\n")

@@ -166,7 +166,7 @@ def test_an_order_is_a_whole_number_from_1_on(order):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"batch": "b"}, "batch= is not there yet"),
+        ({"batch": 3}, 'batch= names sizes, and 3 does not\nwrite batch="b"'),
         ({"ties": "last"}, "there is no policy 'last' for ties\nwrite split, first, zero"),
         ({"notation": "tex"}, "there is no notation 'tex'"),
         ({"mode": "backward"}, "there is no mode 'backward'\nwrite auto, forward, reverse"),

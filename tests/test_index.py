@@ -200,11 +200,6 @@ def test_an_output_that_there_is_not():
     assert str(caught.value) == "output='z' is no name of the program\nit can be y"
 
 
-def test_a_property_that_is_not_used_yet_is_said_to_be_so():
-    text = "S: (n, n) symmetric\ny = x @ S @ x"
-    assert "S is symmetric: not used yet, its entries count as independent" in program(text).notes
-
-
 @pytest.mark.parametrize(
     ("text", "what"),
     [

@@ -278,6 +278,8 @@ def test_a_second_argument_of_max_is_said_to_be_an_axis():
     assert "maximum(x, 0)" in str(derive("max(x, 0)", wrt="x"))
     for text in ("np.max(x, 0)", "x.max(0)", "max(x, axis=0)", "max(x)"):
         assert "maximum" not in str(derive(text, wrt="x"))
+    for function in (lambda x: np.max(x, 0), lambda x: x.max(0), lambda x: np.min(x, axis=-1)):
+        assert "imum" not in str(derive(function, wrt="x", shapes={"x": "m n"}))
 
 
 @pytest.mark.parametrize("order", [1, 2])

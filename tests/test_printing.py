@@ -6,15 +6,17 @@ from hypothesis import strategies as st
 
 from einsumdiff import SyntaxFault, Unsupported, derive, read
 
+# ruff: noqa: E501
+
 # program, wrt, order, the printed derivative without its last line, structure
 GOLDEN = [
     ("y = sum(W*X + b)", "W", 1, "dy/dW[i,j] = X[i,j]", "dense"),
     ("y = sum(W*X + b)", "X", 1, "dy/dX[i,j] = W[i,j]", "dense"),
     ("y = sum(W*X + b)", "b", 1, "dy/db[i] = m", "dense"),
-    ("Z[i,j] = X[i,k]*Y[k,j]", "X", 1, "dZ[i,j]/dX[m,n] = delta[i,m]*Y[n,j]", "block-diagonal in (i, m)"),
-    ("Z[i,j] = X[i,k]*Y[k,j]", "Y", 1, "dZ[i,j]/dY[m,n] = delta[j,n]*X[i,m]", "block-diagonal in (j, n)"),
-    ("X @ Y", "X", 1, "dy[i,j]/dX[m,n] = delta[i,m]*Y[n,j]", "block-diagonal in (i, m)"),
-    ("W @ x + b", "W", 1, "dy[i]/dW[m,n] = delta[i,m]*x[n]", "block-diagonal in (i, m)"),
+    ("Z[i,j] = X[i,k]*Y[k,j]", "X", 1, "dZ[i,j]/dX[m,n] = delta[i,m]*Y[n,j]", "block-diagonal in (i, m): m equal blocks of p by n"),
+    ("Z[i,j] = X[i,k]*Y[k,j]", "Y", 1, "dZ[i,j]/dY[m,n] = delta[j,n]*X[i,m]", "block-diagonal in (j, n): p equal blocks of m by n"),
+    ("X @ Y", "X", 1, "dy[i,j]/dX[m,n] = delta[i,m]*Y[n,j]", "block-diagonal in (i, m): m equal blocks of p by n"),
+    ("W @ x + b", "W", 1, "dy[i]/dW[m,n] = delta[i,m]*x[n]", "block-diagonal in (i, m): m equal blocks of 1 by n"),
     ("W @ x + b", "x", 1, "dy[i]/dx[m] = W[i,m]", "dense"),
     ("W @ x + b", "b", 1, "dy[i]/db[m] = delta[i,m]", "diagonal in (i, m)"),
     ("log(x)", "x", 1, "dy[i]/dx[m] = delta[i,m]/x[i]", "diagonal in (i, m)"),
@@ -22,7 +24,7 @@ GOLDEN = [
     ("tanh(W @ x + b)", "W", 1,
         "y[i] = tanh(W[i,j]*x[j] + b[i])\n"
         "dy[i]/dW[m,n] = delta[i,m]*(1 - y[i]**2)*x[n]",
-        "block-diagonal in (i, m)"),
+        "block-diagonal in (i, m): m proportional blocks of 1 by n"),
     ("tanh(W @ x + b)", "x", 1,
         "y[i] = tanh(W[i,j]*x[j] + b[i])\n"
         "dy[i]/dx[m] = W[i,m]*(1 - y[i]**2)",
@@ -31,8 +33,8 @@ GOLDEN = [
     ("x*x", "x", 1, "dy[i]/dx[m] = 2*delta[i,m]*x[i]", "diagonal in (i, m)"),
     ("x @ A @ x", "x", 1, "dy/dx[i] = A[i,j]*x[j] + A[j,i]*x[j]", "dense"),
     ("x @ A @ x", "x", 2, "d2y/dx[i]/dx[j] = A[i,j] + A[j,i]", "dense"),
-    ("x @ A @ x", "A", 1, "dy/dA[i,j] = x[i]*x[j]", "dense"),
-    ("mean(X, axis=1)", "X", 1, "dy[i]/dX[m,p] = delta[i,m]/n", "block-diagonal in (i, m)"),
+    ("x @ A @ x", "A", 1, "dy/dA[i,j] = x[i]*x[j]", "outer product of (i) and (j)"),
+    ("mean(X, axis=1)", "X", 1, "dy[i]/dX[m,p] = delta[i,m]/n", "block-diagonal in (i, m): m equal blocks of 1 by n"),
     ("sqrt(x @ x)", "x", 1,
         "y = sqrt(sum[i](x[i]**2))\n"
         "dy/dx[i] = x[i]/y",
@@ -43,25 +45,25 @@ GOLDEN = [
         "dense"),
     ("x**3", "x", 1, "dy[i]/dx[m] = 3*delta[i,m]*x[i]**2", "diagonal in (i, m)"),
     ("y = sum((A @ x - b)**2)", "x", 1, "dy/dx[i] = 2*A[j,i]*(A[j,k]*x[k] - b[j])", "dense"),
-    ("y = sum((A @ x - b)**2)", "x", 2, "d2y/dx[i]/dx[j] = 2*A[k,i]*A[k,j]", "dense"),
-    ("y = sum((A @ x - b)**2)", "A", 1, "dy/dA[i,j] = 2*(A[i,k]*x[k] - b[i])*x[j]", "dense"),
+    ("y = sum((A @ x - b)**2)", "x", 2, "d2y/dx[i]/dx[j] = 2*A[k,i]*A[k,j]", "dense, of rank at most m"),
+    ("y = sum((A @ x - b)**2)", "A", 1, "dy/dA[i,j] = 2*(A[i,k]*x[k] - b[i])*x[j]", "outer product of (i) and (j)"),
     ("L = sum((T - U @ V.T)**2)", "U", 1, "dL/dU[i,j] = -2*(T[i,k] - U[i,l]*V[k,l])*V[k,j]", "dense"),
     ("L = sum((T - U @ V.T)**2)", "U", 2,
         "d2L/dU[i,j]/dU[k,l] = 2*delta[i,k]*V[m,j]*V[m,l]",
-        "block-diagonal in (i, k)"),
+        "block-diagonal in (i, k): m equal blocks of p by p"),
     ("softmax(x)", "x", 1,
         "y[i] = exp(x[i] - log(sum[j](exp(x[j]))))\n"
         "dy[i]/dx[m] = delta[i,m]*y[i] - y[i]*y[m]",
-        "dense: diagonal in (i, m) + dense"),
+        "diagonal in (i, m) plus rank 1"),
     ("s = softmax(A @ x)", "x", 1,
         "v[i] = A[i,j]*x[j]\n"
         "s[i] = exp(v[i] - log(sum[j](exp(v[j]))))\n"
         "ds[i]/dx[m] = A[i,m]*s[i] - A[j,m]*s[i]*s[j]",
-        "dense"),
+        "dense: dense + low-rank (rank 1)"),
     ("log_softmax(x)", "x", 1,
         "y[i] = x[i] - log(sum[j](exp(x[j])))\n"
         "dy[i]/dx[m] = delta[i,m] - exp(y[m])",
-        "dense: diagonal in (i, m) + dense"),
+        "diagonal in (i, m) plus rank 1"),
     ("logsumexp(x)", "x", 1,
         "y = log(sum[i](exp(x[i])))\n"
         "dy/dx[i] = exp(x[i] - y)",
@@ -69,20 +71,20 @@ GOLDEN = [
     ("logsumexp(x)", "x", 2,
         "y = log(sum[i](exp(x[i])))\n"
         "d2y/dx[i]/dx[j] = delta[i,j]*exp(x[i] - y) - exp(x[i] - y)*exp(x[j] - y)",
-        "dense: diagonal in (i, j) + dense"),
+        "diagonal in (i, j) plus rank 1"),
     ("L = -mean(sum(Y*log_softmax(X @ W + b), axis=1))", "W", 1,
         "v[i,j] = X[i,k]*W[k,j] + b[j]\n"
         "w[i,j] = exp(v[i,j] - log(sum[l](exp(v[i,l]))))*sum[k](Y[i,k])/m - Y[i,j]/m\n"
         "dL/dW[i,j] = w[k,j]*X[k,i]",
         "dense"),
     ("Z[i] = X[i+k]*w[k]", "w", 1, "dZ[i]/dw[m] = X[i+m]", "dense"),
-    ("Z[i] = X[i+k]*w[k]", "X", 1, "dZ[i]/dX[m] = sum[k](delta[m, i+k]*w[k])", "shifted"),
+    ("Z[i] = X[i+k]*w[k]", "X", 1, "dZ[i]/dX[m] = sum[k](delta[m, i+k]*w[k])", "banded: m - i from 0 to n - 1 (Toeplitz)"),
     ("Z[i,j] = X[i+m, 2*j+n]*W[m,n]", "X", 1,
         "dZ[i,j]/dX[m,n] = sum[k,l](delta[m, i+k]*delta[n, 2*j+l]*W[k,l])",
-        "shifted"),
+        "banded: m - i from 0 to r - 1 (Toeplitz), n - 2*j from 0 to s - 1 (Toeplitz)"),
     ("y[i] = x[i]*x[i+1]", "x", 1,
         "dy[i]/dx[m] = delta[i+1, m+1]*x[i+1] + delta[m, i+1]*x[i]",
-        "shifted: diagonal in (i, m) + shifted"),
+        "banded: m - i from 0 to 1, in 2 terms"),
     ("y[i] = A[i,i]", "A", 1, "dy[i]/dA[m,n] = delta[i,m]*delta[i,n]", "diagonal in (i, m, n)"),
     ("trace(A @ B)", "A", 1, "dy/dA[i,j] = B[j,i]", "dense"),
     ("X.T", "X", 1, "dy[i,j]/dX[m,n] = delta[j,m]*delta[i,n]", "diagonal in (i, n), (j, m)"),
@@ -101,11 +103,11 @@ GOLDEN = [
         "dy/dx[i] = (x[i] == max[j](x[j]))/v",
         "dense"),
     ("prod(x)", "x", 1, "dy/dx[i] = prod[j](where(delta[i,j], 1, x[j]))", "dense"),
-    ("outer(x, y)", "x", 1, "df[i,j]/dx[m] = delta[i,m]*y[j]", "block-diagonal in (i, m)"),
+    ("outer(x, y)", "x", 1, "df[i,j]/dx[m] = delta[i,m]*y[j]", "block-diagonal in (i, m): m equal blocks of n by 1"),
     ("h = tanh(W @ x + b); y = sum((V @ h - t)**2)", "W", 1,
         "h[i] = tanh(W[i,j]*x[j] + b[i])\n"
         "dy/dW[i,j] = 2*V[k,i]*(V[k,l]*h[l] - t[k])*(1 - h[i]**2)*x[j]",
-        "dense"),
+        "outer product of (i) and (j)"),
     ("h = tanh(W @ x + b); y = sum((V @ h - t)**2)", "h", 1,
         "h[i] = tanh(W[i,j]*x[j] + b[i])\n"
         "dy/dh[i] = 2*V[j,i]*(V[j,k]*h[k] - t[j])",
@@ -118,28 +120,28 @@ GOLDEN = [
     ("sum(log(1 + exp(-t*(X @ w))))", "w", 1, "dy/dw[i] = -X[j,i]*sigmoid(-X[j,k]*t[j]*w[k])*t[j]", "dense"),
     ("f[i,j] = exp(x[i])/x[j]", "x", 1,
         "df[i,j]/dx[m] = delta[i,m]*exp(x[i])/x[j] - delta[j,m]*exp(x[i])/x[j]**2",
-        "block-diagonal in (j, m) + block-diagonal in (i, m)"),
+        "block-diagonal in (j, m): n proportional blocks of n by 1 + block-diagonal in (i, m): n proportional blocks of n by 1"),
     ("pi*sin(x)**2", "x", 1, "dy[i]/dx[m] = 2*pi*delta[i,m]*sin(x[i])*cos(x[i])", "diagonal in (i, m)"),
     ("0.5*x @ x", "x", 1, "dy/dx[i] = x[i]", "dense"),
     ("x: (1, n)\ny = sum(x*A)", "x", 1, "dy/dx[i,j] = sum[k](A[k,j])", "dense"),
-    ("x - mean(x)", "x", 1, "dy[i]/dx[m] = delta[i,m] - 1/n", "dense: diagonal in (i, m) + dense"),
+    ("x - mean(x)", "x", 1, "dy[i]/dx[m] = delta[i,m] - 1/n", "diagonal in (i, m) plus rank 1"),
     ("(x - mean(x))/std(x)", "x", 1,
         "v[i] = x[i] - sum[j](x[j])/n\n"
         "w = sqrt(sum[i](v[i]**2)/n)\n"
         "z[i] = 2*v[i]/n - 2*sum[j](v[j])/n**2\n"
         "dy[i]/dx[m] = delta[i,m]/w - v[i]*z[m]/(2*w**3) - 1/(w*n)",
-        "dense: diagonal in (i, m) + dense + dense"),
+        "diagonal in (i, m) plus rank 2"),
     ("C[j0,j1,j2,j3] = A[d0,j0,d1,j1]*B[j2,d1,d0,j3]", "A", 1,
         "dC[j0,j1,j2,j3]/dA[m,n,p,q] = delta[j0,n]*delta[j1,q]*B[j2,p,m,j3]",
-        "block-diagonal in (j0, n), (j1, q)"),
+        "block-diagonal in (j0, n), (j1, q): n*q equal blocks of r*s by m*p"),
     ("power(x, y)", "x", 1,
         "v[i] = x[i]**(y[i] - 1 + (x[i] == 0)*(y[i] == 0))\n"
         "df[i]/dx[m] = delta[i,m]*y[i]*v[i]", "diagonal in (i, m)"),
-    ("y = diag(x) @ A", "x", 1, "dy[i,j]/dx[m] = delta[i,m]*A[i,j]", "block-diagonal in (i, m)"),
+    ("y = diag(x) @ A", "x", 1, "dy[i,j]/dx[m] = delta[i,m]*A[i,j]", "block-diagonal in (i, m): m blocks of n by 1"),
     ("y[i] = prod[k](A[i,k] + A[k,i])", "A", 1,
         "v[i,k] = prod[j](where(delta[k,j], 1, A[i,j] + A[j,i]))\n"
         "dy[i]/dA[m,n] = delta[i,m]*v[i,n] + delta[i,n]*v[i,m]",
-        "block-diagonal in (i, m) + block-diagonal in (i, n)"),
+        "block-diagonal in (i, m): n blocks of 1 by n + block-diagonal in (i, n): n blocks of 1 by n"),
 ]  # fmt: skip
 
 
@@ -151,7 +153,7 @@ def shown(program, wrt, order):
 @pytest.mark.parametrize(("program", "wrt", "order", "text", "structure"), GOLDEN)
 def test_the_printed_derivative(program, wrt, order, text, structure):
     assert shown(program, wrt, order) == text
-    assert str(derive(program, wrt, order=order).structure) == structure
+    assert str(derive(program, wrt, order=order).structure).partition("; stores")[0] == structure
 
 
 @pytest.mark.parametrize(("program", "wrt", "order", "text", "structure"), GOLDEN)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numeric import assert_close, sample
 
 from einsumdiff import EinsumDiffError, derive, read
 
@@ -77,6 +78,33 @@ def test_different_powers_of_a_sum_are_different():
     one = derive("s = sum(x); y = s**2*sum(x)", wrt="x")
     assert one == derive("sum(x)**3", wrt="x")
     assert one != derive("sum(x)**2*sum(x**2)", wrt="x")
+
+
+def test_several_that_were_read_are_one_function_too():
+    d = derive("h = tanh(W @ x); y = sum(h**2*c)", ["W", "x", "c", "h"], shapes={"c": "m"})
+    again = read(str(d))
+    arrays = sample({"W": (2, 3), "x": (3,), "c": (2,)})
+    expected = d(**arrays)
+    for name, one in again(**arrays).items():
+        assert_close(one, expected[name], 1e-12)
+        assert_close(again[name](**arrays), expected[name], 1e-12)
+    assert again == d
+    second = derive(d["x"], "x")(**arrays)
+    assert_close(derive(again["x"], "x")(**arrays), second, 1e-12)
+    without = derive("h = tanh(W @ x); y = sum(h**2*c)", ["W", "x", "c"], shapes={"c": "m"})
+    assert read(str(without)).source().count("np.tanh") == 1
+    for text in ("h = tanh(W @ x); y = sum(h**2*c)", "h = W @ x; y = sum(exp(h)*c)"):
+        for names in (["c", "h"], ["h", "c"]):
+            d = derive(text, names, shapes={"c": "m"})
+            again = read(str(d))
+            for name in names:
+                expected = derive(derive(text, name, shapes={"c": "m"}), "h")(**arrays)
+                assert_close(derive(again[name], "h")(**arrays), expected, 1e-12)
+
+
+def test_shapes_that_are_not_said_do_not_meet():
+    d = read("dy/dW[i,j] = X[i,j]; dy/db[i] = 2*b[i]")
+    assert d["b"](b=np.ones(5)).tolist() == [2.0] * 5
 
 
 @pytest.mark.parametrize("order", [1, 2])

@@ -199,3 +199,18 @@ def test_sizes_that_happen_to_fit_are_no_proof():
     d = derive("y = mean(x)", "x")
     for n in range(1, 10):
         assert not d.same(f"1/{n}")
+
+
+def test_the_axes_of_a_batch_are_there_once():
+    d = derive("exp(X)", wrt="X", batch="m")
+    assert d.same("delta[j,m]*exp(X[i,j])")
+    assert d.same("dy[b,j]/dX[b,n] = delta[j,n]*exp(X[b,j])")
+    wrong = d.same("dy[b,j]/dX[b,n] = 2*delta[j,n]*exp(X[b,j])")
+    assert not wrong and wrong.factor == "2"
+
+
+def test_what_is_declared_of_inputs_holds_for_formulas():
+    d = derive("S: (n, n) symmetric; x @ S @ x", wrt="x")
+    assert d.same("S[i,j]*x[j] + S[j,i]*x[j]") and d.same("2*S.T @ x") and not d.same("S @ x")
+    projected = derive("S: (n, n) symmetric; x @ S @ y", wrt="S", structured="projected")
+    assert projected.same("(x[i]*y[j] + x[j]*y[i])/2") and not projected.same("x[i]*y[j]")

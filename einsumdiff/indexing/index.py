@@ -32,6 +32,7 @@ def build(
     builder: Builder | None = None,
     ties: str = "split",
     notation: str = "numpy",
+    structured: str = "free",
 ) -> Program:
     """The program that the statements say.
 
@@ -44,6 +45,7 @@ def build(
     wrt : names; one that is a definition is treated as an input from its line on.
     ties : what max and its like do at ties: `split`, `first` or `zero`.
     notation : how the text is written, for what messages say to write instead.
+    structured : how the entries of a wrt vary that has declared properties, see `properties.MEANINGS`.
     builder : takes the definitions; by default a new one with the identities of the rules.
 
     Raises
@@ -57,7 +59,7 @@ def build(
         read_program.add(statement)
     try:
         read_program.finish()
-        return _Building(read_program, text, output, wrt, builder, notation).program()
+        return _Building(read_program, text, output, wrt, builder, notation, structured).program()
     except RecursionError:
         raise Unsupported(
             "an expression is nested too deeply", None, "give parts of it names, in statements of their own"
@@ -75,9 +77,10 @@ class _Building:
         wrt: Sequence[str],
         builder: Builder,
         notation: str,
+        structured: str,
     ) -> None:
         self.read, self.text, self.wrt, self.builder = read_program, text, wrt, builder
-        self.notation = notation
+        self.notation, self.structured = notation, structured
         self.lines = read_program.lines
         self.sizes = Sizes()
         self.output = self._output(output)
@@ -124,7 +127,9 @@ class _Building:
         self._no_open_size(inputs)
         self.sizes.settle(self._unknowns(), self.read.words)
         for variable in inputs:
-            variable.array = Input(variable.name, self._final(variable.shape))
+            properties = self.read.properties.get(variable.name, ())
+            meaning = self.structured if properties and variable.name in self.wrt else None
+            variable.array = Input(variable.name, self._final(variable.shape), properties, meaning)
         self.builder.taken.update(self.read.words)
         for line in self.lines:
             self._define(line)
@@ -140,7 +145,6 @@ class _Building:
             tuple(self._notes(inputs)),
             self.builder,
             {variable.name: variable.source for variable in inputs if variable.source},
-            self.read.properties,
         )
 
     # -- sizes

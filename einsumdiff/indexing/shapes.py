@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from einsumdiff.errors import EinsumDiffError, NameFault, SyntaxFault, ValueFault, nearest
 from einsumdiff.language import tree
 from einsumdiff.language.parse import parse_expression
+from einsumdiff.properties import PROPERTIES
 from einsumdiff.sizes import AnySize, Size, names, substitute, symbol
 
 Shape = tuple[AnySize, ...]
@@ -116,8 +117,28 @@ def declared(shape: Sequence[AnySize]) -> str:
 # ------------------------------------------------------------------------------------------- what is given
 
 
+def given_properties(value: object) -> tuple[object, tuple[str, ...]]:
+    """A value of `shapes=` without the words for properties at its end, and these.
+
+    >>> given_properties("n n symmetric")
+    ('n n', ('symmetric',))
+    """
+    if isinstance(value, str):
+        parts: Sequence[object] = value.replace(",", " ").replace("(", " ").replace(")", " ").split()
+    elif isinstance(value, tuple | list):
+        parts = value
+    else:
+        return value, ()
+    words = [part for part in parts if isinstance(part, str) and part in PROPERTIES]
+    if not words or parts[-len(words) :] != (tuple(words) if isinstance(parts, tuple) else words):
+        return value, ()
+    rest = parts[: -len(words)]
+    return " ".join(map(str, rest)) if isinstance(value, str) else rest, tuple(words)
+
+
 def given_shape(name: str, value: object) -> tuple[Shape, str]:
     """A value of `shapes=` as sizes, and what it is in words."""
+    value, _ = given_properties(value)
     if isinstance(value, str):
         parts = value.replace(",", " ").strip("() ").split()
         return tuple(_given_size(name, part) for part in parts), "given in shapes="

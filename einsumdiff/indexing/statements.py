@@ -23,14 +23,14 @@ from einsumdiff.indexing.expression import (
     Variable,
 )
 from einsumdiff.indexing.resolve import ELLIPSIS, Reader, part_of, parted, several
-from einsumdiff.indexing.shapes import check_given, declared_size, given_shape
+from einsumdiff.indexing.shapes import check_given, declared_size, given_properties, given_shape
 from einsumdiff.indexing.shapes import declared as in_words
 from einsumdiff.language import tree
 from einsumdiff.language.rows import NamedNumber
 from einsumdiff.language.table import is_array_too, load_table
+from einsumdiff.properties import PROPERTIES
 from einsumdiff.sizes import AnySize, names, symbol
 
-PROPERTIES = ("symmetric",)
 MODULE_NAMES = {
     "special": "scipy.special",
     "sps": "scipy.special",
@@ -91,19 +91,11 @@ class Statements:
                 raise Unsupported(
                     f"the property {word} is not known", statement.span, f"known is {', '.join(PROPERTIES)}"
                 )
-            self.notes.append(
-                f"{statement.name.name} is {word}: not used yet, its entries count as independent"
-            )
         shape = tuple(declared_size(size) for size in statement.sizes)
         for size in shape:
             if isinstance(size, int) and size < 0:
                 raise NameFault(f"{size} is no size", statement.span, "a size is 0 or more")
-        if statement.properties and (len(shape) < 2 or shape[-1] != shape[-2]):
-            raise ShapeFault(
-                f"{name} is declared {statement.properties[0]} and not square",
-                statement.span,
-                f"write {name}: (n, n) {statement.properties[0]}",
-            )
+        _is_square(name, shape, statement.properties, statement.span)
         old = self._declared.get(name)
         if old is not None and old[0] != shape:
             raise NameFault(f"{name} is declared twice", statement.span, "keep one declaration")
@@ -144,6 +136,11 @@ class Statements:
         check_given(self.given, [*self.words])
         for name, given in self.given.items():
             shape, source = given_shape(name, given)
+            _, properties = given_properties(given)
+            _is_square(name, shape, properties, None)
+            if properties:
+                own = self.properties.get(name, ())
+                self.properties[name] = tuple(dict.fromkeys([*own, *properties]))
             if name in self._declared:
                 old, place, span = self._declared[name]
                 if len(old) != len(shape) or any(_clash(a, b) for a, b in zip(old, shape, strict=True)):
@@ -158,6 +155,13 @@ class Statements:
                     for one in names(size):
                         self._sizes.setdefault(str(one), "in shapes=")
                         self.words[one] = None
+        for statement in self._pending:
+            for name in {_target_name(target) for target in statement.targets} & self.properties.keys():
+                raise Unsupported(
+                    f"{name} is computed, and is declared {' '.join(self.properties[name])}",
+                    statement.span,
+                    "declare this of inputs: what follows for the rest is found",
+                )
         for name in self._sizes:
             if name in self._declared or any(
                 _target_name(t) == name for s in self._pending for t in s.targets
@@ -429,6 +433,16 @@ class Statements:
 
     def scalar(self, node: Node) -> None:
         self._line.scalars.append(node)
+
+
+def _is_square(name: str, shape: tuple[AnySize, ...], properties: tuple[str, ...], span: Span | None) -> None:
+    """What has a property has two last axes of one size."""
+    if properties and (len(shape) < 2 or shape[-1] != shape[-2]):
+        raise ShapeFault(
+            f"{name} is declared {properties[0]} and not square",
+            span,
+            f"write {name}: (n, n) {properties[0]}",
+        )
 
 
 def _clash(declared: AnySize, given: AnySize) -> bool:

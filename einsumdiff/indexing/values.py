@@ -270,8 +270,13 @@ def operation_of(row: Operation, arrays: Sequence[Array], builder: Builder) -> D
                 size = smaller(sizes[matrix[0]], sizes[matrix[1]]) if least else sizes[matrix[0]]
             assert size is not None
             axes.append(Label(size))
-    body = OperateBody(row.name, tuple(axes), tuple(entries), tuple(bound))
+    body = OperateBody(row.name, tuple(axes), tuple(entries), tuple(bound), keeps_symmetry=_keeps(row))
     return builder.define_body(body, tuple(label.size for label in axes))
+
+
+def _keeps(row: Operation) -> bool:
+    """Whether the operation of a symmetric matrix is one."""
+    return option(row, "keeps") == "symmetric"
 
 
 def _stated(node: Operate, row: Operation, meaning: Meaning, scope: Scope) -> Value:
@@ -291,7 +296,7 @@ def _stated(node: Operate, row: Operation, meaning: Meaning, scope: Scope) -> Va
             forms.append(bare(label))
         entries.append(Entry(array, tuple(forms)))
     axes_of_result = tuple(labels[axis] for axis in meaning.axes)
-    body = OperateBody(row.name, axes_of_result, tuple(entries), tuple(bound))
+    body = OperateBody(row.name, axes_of_result, tuple(entries), tuple(bound), keeps_symmetry=_keeps(row))
     array = builder.define_body(body, tuple(label.size for label in axes_of_result))
     forms = [constant_form(0) if label.size == 1 else bare(label) for label in axes_of_result]
     found = at(array, forms)

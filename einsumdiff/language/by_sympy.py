@@ -121,11 +121,11 @@ def _library(spelling: str) -> str:
 
 def _spelling(value: Any) -> str | None:
     """The expression as NumPy and SciPy say it; None where they do not."""
-    from sympy.printing.codeprinter import PrintMethodNotImplementedError
+    from sympy.printing import codeprinter
 
     try:
         text = re.sub(r"\s+", " ", _code_printer()({"inline": True}).doprint(value))
-    except PrintMethodNotImplementedError:
+    except getattr(codeprinter, "PrintMethodNotImplementedError", NotImplementedError):  # from 1.13 on
         return None
     if "Not supported" in text or "#" in text:
         return None

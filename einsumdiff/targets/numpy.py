@@ -16,10 +16,11 @@ from typing import Any
 
 from einsumdiff import plan
 from einsumdiff.errors import NameFault
+from einsumdiff.forms import runtime
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.nodes import Form, Label, bare
 from einsumdiff.plan import Expr, Plan
-from einsumdiff.sizes import AnySize, Size, names
+from einsumdiff.sizes import AnySize, Size, names, symbol
 from einsumdiff.targets.numpy_helpers import HELPERS
 from einsumdiff.targets.numpy_views import (
     ATOM,
@@ -32,6 +33,7 @@ from einsumdiff.targets.numpy_views import (
     Text,
     Views,
     level_of,
+    tuple_of,
     wrapped,
 )
 
@@ -52,14 +54,16 @@ def load(text: str, name: str = "f", given: Mapping[str, object] | None = None) 
 
     What is `given` becomes the default of the keyword of that name: the user's functions in rules.
     """
+    text, space = runtime.lent(text)
     filename = f"<einsumdiff {next(_sources)}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-    space: dict[str, Any] = {"__name__": name}
+    space["__name__"] = name
     exec(compile(text, filename, "exec"), space)
     function = space[name]
     keywords = function.__code__.co_varnames[function.__code__.co_argcount :]
     keywords = keywords[: function.__code__.co_kwonlyargcount]
-    function.__kwdefaults__ = {one: value for one, value in (given or {}).items() if one in keywords} or None
+    defaults = {one: value for one, value in (given or {}).items() if one in keywords}
+    function.__kwdefaults__ = {**(function.__kwdefaults__ or {}), **defaults} or None
     loaded: Callable[..., Any] = function
     return loaded
 
@@ -73,6 +77,8 @@ class _Writer(Views):
         taken = {p.name for p in what.parameters} | {s.name for s in what.statements if hasattr(s, "name")}
         self.dtype = next(name for name in ("dtype", "dtype_", "kind_") if name not in taken)
         self.variables = taken
+        self.same: dict[str, str] = {}  # variables that would hold what another one holds
+        self.runtime: dict[str, None] = {}  # the forms whose objects are made
         self.given: dict[str, None] = {}  # modules and functions of the user's, in order of use
 
     # -- the module -----------------------------------------------------------------------------------
@@ -107,9 +113,14 @@ class _Writer(Views):
         modules = [name for name, used in (("linalg", self.linalg), ("special", self.scipy)) if used]
         imports = ["import numpy as np"] + [f"from scipy import {', '.join(modules)}"] * bool(modules)
         helpers = [HELPERS[name] for name in HELPERS if name in self.helpers]
-        keywords = ["*", *self.given] if self.given else []
+        keywords = ["*", *self.plan.keywords, *self.given] if self.plan.keywords or self.given else []
         parameters = ", ".join([*(p.name for p in self.plan.parameters), *keywords])
         text = "\n".join(lines)
+        if "operator" in self.runtime:
+            imports.append("from scipy.sparse.linalg import LinearOperator")
+        helpers += [runtime.text(form) for form in self.runtime if form != "operator"]
+        if len(helpers) and set(self.runtime) - {"operator"}:
+            imports[:1] = [*runtime.FIRST, *imports[:1]]
         function = f"def {self.plan.name}({parameters}):\n" + textwrap.indent(text, "    ")
         return (
             "\n".join(imports)
@@ -170,8 +181,12 @@ class _Writer(Views):
 
     def statement(self, statement: plan.Statement) -> list[str]:
         match statement:
-            case plan.Assign(name, value, axes, own):
-                return [f"{name} = {self._assigned(value, axes, own)}"]
+            case plan.Assign(name, value, axes, own, shown):
+                text = self._assigned(value, axes, own)
+                if shown and _shares(value):
+                    self.helpers.add("_read_only")
+                    text = f"_read_only({text})"
+                return [f"{name} = {text}"]
             case plan.Zeros(name, shape):
                 self.typed = True
                 return [f"{name} = np.zeros({self.shape(shape)}, {self.dtype})"]
@@ -186,6 +201,112 @@ class _Writer(Views):
                 for one in inner:
                     lines += ["    " + line for line in self.statement(one)]
                 return lines
+            case plan.Buffer():
+                return self._into_buffer(statement)
+            case plan.Copy(name):
+                return [f"{name} = {name}.copy()"]
+            case plan.Store():
+                return self._stored(statement)
+            case plan.Operator():
+                return self._operator(statement)
+
+    def _into_buffer(self, buffer: plan.Buffer) -> list[str]:
+        """Zeros, unless they are there: then those places are zeroed that are added to later on."""
+        name, lines = buffer.name, []
+        lines.append(f"{name} = out{'' if buffer.key is None else f'[{_key(buffer.key)}]'}")
+        writes = [one for one in buffer.body if isinstance(one, plan.Write)]
+        loops = any(isinstance(one, plan.Loop) for one in buffer.body)
+        for one in buffer.body:
+            match one:
+                case plan.Assign(own, value, axes) if own == name:
+                    lines.append(f"{name}[...] = {self._assigned(value, axes, False)}")
+                case plan.Zeros():
+                    if loops or not all(write.apart for write in writes):
+                        lines.append(f"{name}[...] = 0")
+                        continue
+                    lines += ["if not out_is_zero:", f"    {name}[...] = 0"]
+                    added = [self._target(write)[0] for write in writes[1:]]
+                    if added:
+                        lines += ["else:", *(f"    {target} = 0" for target in added)]
+                case _:
+                    lines += self.statement(one)
+        return lines
+
+    def _stored(self, store: plan.Store) -> list[str]:
+        self.typed = True
+        self.runtime[store.form] = None
+        made = "sparse" if store.form == "sparse" else "Compressed"
+        last = ", as_matrix=True" if store.as_matrix else ""
+        cores = [self._core(one) for one in store.kept]
+        head = f"{store.name} = {made}({self.shape(store.shape)}, {store.split}, ["
+        tail = f"], {self.dtype}{last})"
+        return [head, *(f"    {core}," for core in cores), tail] if cores else [head + tail]
+
+    def _core(self, one: plan.Kept) -> str:
+        """A term: the sizes of its labels, the form of each axis, the factors with their labels."""
+        number = {label: k for k, label in enumerate(one.labels)}
+
+        def form(of: Form) -> str:
+            steps = dict(of.coefficients)
+            return self.shape([of.constant, *(steps.get(label, 0) for label in one.labels)])
+
+        def numbered(axes: Axes) -> str:
+            return tuple_of(str(number[label]) for label in axes)
+
+        items = [
+            self.shape([label.size for label in one.labels]),
+            tuple_of(map(form, one.forms)),
+            f"[{', '.join(f'({factor.name}, {numbered(factor.axes)})' for factor in one.factors)}]",
+        ]
+        scale = self.emit(one.scale, ())
+        if scale.text != "1":
+            items.append(f"scale={scale.text}")
+        if one.guards:
+            guards = (f'({form(of)}, "{op}")' for of, op in one.guards)
+            items.append(f"guards=[{', '.join(guards)}]")
+        if one.places:
+            places = []
+            for label, index in one.places:
+                text = self.emit(index, index.axes)
+                places.append(f"{number[label]}: ({text.text}, {numbered(text.axes)})")
+            items.append(f"places={{{', '.join(places)}}}")
+        return f"Core({', '.join(items)})"
+
+    def _operator(self, operator: plan.Operator) -> list[str]:
+        self.typed = True
+        self.runtime["operator"] = None
+        lines: list[str] = []
+        known: dict[tuple[str, tuple[AnySize, ...]], str] = {}
+        for once in operator.before:
+            text = self._assigned(once.value, once.axes, once.own)
+            first = known.setdefault((text, tuple(n.size for n in once.axes if n)), once.name)
+            if first == once.name:
+                lines.append(f"{first} = {text}")
+            else:
+                self.same[once.name] = first
+        lines.append("")
+        for one in operator.products:
+            self.loops.update([one.columns] if one.columns is not None else [])
+            body = [line for part in one.body for line in self.statement(part)]
+            shape = self.shape(one.shape)
+            if one.columns is None:
+                last = ".ravel()" if len(one.rows) != 1 else ""
+                body.insert(0, f"{one.vector} = {one.vector}.reshape({shape})")
+            else:
+                last = ""
+                if len(one.rows) != 1:
+                    last = f".reshape({self.shape([_volume(one.rows), symbol(one.columns)])})"
+                if len(one.shape) != 2:
+                    body.insert(0, f"{one.vector} = {one.vector}.reshape({shape})")
+                if any(one.columns in line for line in [*body, last]):
+                    body.insert(0, f"{one.columns} = {one.vector}.shape[1]")
+            lines.append(f"def {one.name}({one.vector}):")
+            lines += [f"    {line}" for part in body for line in wrapped(part)]
+            lines += [f"    return {one.result}{last}", ""]
+        size = self.shape([_volume(operator.rows), _volume(operator.columns)])
+        names = "matvec, rmatvec, matmat=matmat, rmatmat=rmatmat"
+        lines.append(f"{operator.name} = LinearOperator({size}, {names}, dtype={self.dtype})")
+        return lines
 
     def _assigned(self, value: Expr, axes: Sequence[Label | None], own: bool) -> str:
         labels = tuple(label for label in axes if label is not None)
@@ -230,12 +351,15 @@ class _Writer(Views):
             self.helpers.add("_scatter")
             places = ", ".join(self.affine(form, write.labels) for form in write.forms)
             return f"_scatter({write.name}, {self.spread(text, write.labels).text}, {places})"
-        view = self.view(write.name, write.forms, write.shape)
-        value = self.spread(text, view.axes)
-        target = (
-            view.text if view.text.endswith("]") and not view.text.startswith("np.") else f"{view.text}[...]"
-        )
+        target, axes = self._target(write)
+        value = self.spread(text, axes)
         return f"{target} {'=' if write.first else '+='} {value.text}"
+
+    def _target(self, write: plan.Write) -> tuple[str, Axes]:
+        """The view that is written, as it stands on the left of `=`."""
+        view = self.view(write.name, write.forms, write.shape)
+        whole = view.text.endswith("]") and not view.text.startswith("np.")
+        return view.text if whole else f"{view.text}[...]", view.axes
 
     # -- layout ---------------------------------------------------------------------------------------
 
@@ -273,7 +397,7 @@ class _Writer(Views):
         """The text of an expression, its axes in the wanted order where that costs nothing."""
         match value:
             case plan.Load(name, axes):
-                return Text(name, axes)
+                return Text(self.same.get(name, name), axes)
             case plan.View(name, forms, shape, _, proved):
                 return self.view(name, forms, shape) if proved else self.gather(name, forms)
             case plan.Literal():
@@ -532,6 +656,13 @@ class _Writer(Views):
         for test in tests[1:]:
             whole = f"np.logical_and({whole}, {test})"
         return Text(f"np.where({whole}, {inner.text}, {value.otherwise})", axes)
+
+
+def _volume(sizes: Sequence[AnySize]) -> AnySize:
+    total: AnySize = 1
+    for size in sizes:
+        total = total * size
+    return total
 
 
 def _key(key: str | tuple[str, ...]) -> str:

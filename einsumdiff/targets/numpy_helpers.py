@@ -14,6 +14,13 @@ def _strided(a, start, shape, steps):
     corner = a[tuple(slice(s, None) for s in start)]
     return np.lib.stride_tricks.as_strided(corner, shape, strides)
 ''',
+    "_read_only": '''
+def _read_only(a):
+    """A view of a that cannot be written into."""
+    a = np.asarray(a).view()
+    a.flags.writeable = False
+    return a
+''',
     "_gather": '''
 def _gather(a, *places):
     """a[places]; a place outside is read at the nearest inside, for a condition to throw away."""

@@ -231,6 +231,9 @@ class Tracer(Recorded):
             )
 
         def method(*args: object, **kwargs: object) -> Any:
+            if args and name in ("max", "min"):  # with its name, as in a text it has two readings
+                kwargs = {"axis": args[0]} | kwargs
+                args = args[1:]
             try:
                 return self._apply(name, functions.plain_arguments((self, *args), kwargs))
             except EinsumDiffError as error:

@@ -7,7 +7,7 @@ each derivative, then the shapes, with what was assumed of them after a `#`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Collection, Sequence, Set
 
 from einsumdiff.arguments import shape_text
 from einsumdiff.differentiate import Jacobian, term_arrays
@@ -26,6 +26,7 @@ from einsumdiff.nodes import (
     body_arrays,
 )
 from einsumdiff.program import Program, live
+from einsumdiff.properties import MEANINGS, kind
 from einsumdiff.sizes import names
 from einsumdiff.views.letters import (
     DEFINITIONS,
@@ -46,13 +47,17 @@ class _Page:
     """The text of some definitions and derivatives: names, letters and lines, chosen once."""
 
     def __init__(
-        self, program: Program, roots: Iterable[Array], jacobians: Sequence[Jacobian], explicit: bool = False
+        self,
+        program: Program,
+        roots: Collection[Array],
+        jacobians: Sequence[Jacobian],
+        explicit: bool = False,
     ) -> None:
         self.program = program
         self.definitions = live(roots)
         products = [t.product for jac in jacobians for t in jac.terms]
         wrt = [array for jac in jacobians for array in jac.wrt]
-        self.inline = in_place(self.definitions, products, () if jacobians else (program.output,))
+        self.inline = in_place(self.definitions, products, () if jacobians else roots)
         self.inline |= _tiny_output(program, self.definitions, wrt, jacobians)
         taken = {array.name for array in (*program.inputs, *self.definitions) if array.name}
         taken |= {jac.output.name for jac in jacobians} | {array.name for array in wrt}
@@ -138,11 +143,10 @@ class _Page:
 
 
 def _left(jacobian: Jacobian, places: Sequence[Form]) -> str:
-    at, order = len(jacobian.output.shape), len(jacobian.wrt)
-    left = f"d{order if order > 1 else ''}{jacobian.output.name}{brackets(places[:at])}"
-    for array in jacobian.wrt:
-        left += f"/d{array.name}{brackets(places[at : at + len(array.shape)])}"
-        at += len(array.shape)
+    order, (own, *axes) = len(jacobian.wrt), jacobian.axes
+    left = f"d{order if order > 1 else ''}{jacobian.output.name}{brackets([places[k] for k in own])}"
+    for array, positions in zip(jacobian.wrt, axes, strict=True):
+        left += f"/d{array.name}{brackets([places[k] for k in positions])}"
     return left
 
 
@@ -196,9 +200,12 @@ def axis_letters(program: Program, jacobian: Jacobian) -> list[str]:
     return [form_text(form) for form in page.places(jacobian, set(page.taken))]
 
 
-def program_text(program: Program, explicit: bool = True) -> str:
-    """The program as understood: the shapes of its inputs, then the definitions, sums written out."""
-    page = _Page(program, [program.output], [], explicit)
+def program_text(program: Program, explicit: bool = True, outputs: Sequence[Definition] | None = None) -> str:
+    """The program as understood: the shapes of its inputs, then the definitions, sums written out.
+
+    `outputs`: other definitions over its inputs than its own output.
+    """
+    page = _Page(program, [program.output] if outputs is None else outputs, [], explicit)
     lines, declared, _ = page.written([])
     shapes = [f"{array.name}: {_declaration(program, array)}" for array in program.inputs]
     shapes += [f"{page.names[array]}: {shape_text(array.shape)}" for array in declared]
@@ -207,13 +214,15 @@ def program_text(program: Program, explicit: bool = True) -> str:
 
 def _declaration(program: Program, array: Input) -> str:
     """`(n, n) symmetric`."""
-    return " ".join([shape_text(array.shape), *program.properties.get(array.name, ())])
+    return " ".join([shape_text(array.shape), *array.properties])
 
 
 def formula_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
-    """Shared definitions and derivatives, a line for each, without shapes."""
+    """Shared definitions and derivatives, a line for each, without shapes; and what is assumed of inputs."""
     lines, _, partials = _page(program, jacobians).written(jacobians)
-    return "\n".join([*lines, *partials])
+    said = [f"{one.name} is {' '.join(one.properties)}" for one in program.inputs if one.properties]
+    assumed = [f"assumed, not checked: {'; '.join(said)}", *_meanings(jacobians)] if said else []
+    return "\n".join([*lines, *partials, *assumed])
 
 
 def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
@@ -235,7 +244,8 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
     notes = list(program.notes)
     for jac in jacobians:
         if not jac.terms:
-            notes.append(f"{output.name} does not depend on {' and '.join(_zero_in(program, jac))}")
+            notes.append(_zero(program, jac))
+    notes += _meanings(jacobians)
     notes += [note for note in _ties(program, jacobians) if note not in notes]
     if said or notes:
         lines.append(
@@ -244,6 +254,24 @@ def derivative_text(program: Program, jacobians: Sequence[Jacobian]) -> str:
             else f"# {'; '.join(notes)}"
         )
     return "\n".join(lines)
+
+
+def _meanings(jacobians: Sequence[Jacobian]) -> list[str]:
+    """How the entries vary of a wrt with declared properties."""
+    wrt = dict.fromkeys(array for jac in jacobians for array in jac.wrt)
+    return [
+        f"{MEANINGS[one.meaning].format(one.name, kind(one.properties))} ({one.meaning})"
+        for one in wrt
+        if isinstance(one, Input) and one.meaning is not None
+    ]
+
+
+def meaning_said(text: str) -> str:
+    """How a wrt with properties varies, by the notes of a printed derivative."""
+    for meaning, phrase in MEANINGS.items():
+        if re.search("#.*" + phrase.format(r"\w+", r"\w+") + rf" \({meaning}\)", text):
+            return meaning
+    return "free"
 
 
 POLICIES = {
@@ -288,6 +316,15 @@ def _has_ties(function: str) -> bool:
     stated = row.partials.values() if isinstance(row, Function) else ()
     parts = (part for one in stated if one is not None for part in tree.walk(one))
     return any(isinstance(part, tree.Name) and part.name == "first_share" for part in parts)
+
+
+def _zero(program: Program, jacobian: Jacobian) -> str:
+    """Why there are no terms."""
+    output = jacobian.output
+    for one in jacobian.wrt:
+        if isinstance(one, Input) and one.properties and all(_depends(output, a) for a in jacobian.wrt):
+            return f"{output.name} has slope 0 at every {kind(one.properties)} {one.name}"
+    return f"{output.name} does not depend on {' and '.join(_zero_in(program, jacobian))}"
 
 
 def _zero_in(program: Program, jacobian: Jacobian) -> list[str]:
