@@ -249,3 +249,16 @@ def test_declared_structure_and_batches_are_checked():
     assert found.passed and found.exact is None
     found = derive("y = sum(tanh(X)**2, axis=1)", "X", batch="m").check()
     assert found.passed and found.method == COMPLEX
+
+
+@pytest.mark.parametrize(
+    "text", ["y = logdet(X.T @ X)", "y = trace(inv(X.T @ X) @ A)", "y = logdet(X @ X.T)"]
+)
+def test_sizes_are_found_at_which_a_matrix_is_not_singular(text):
+    """At 2 by 3 the first one is the inverse of nothing but rounding."""
+    d = derive(text, "X")
+    assert d.check().passed
+    assert d.same(str(d))
+    first = str(d).splitlines()[0]
+    wrong = damaged(d, scaled(2))
+    assert not wrong.check().passed and not wrong.check().kink, first

@@ -214,3 +214,11 @@ def test_what_is_declared_of_inputs_holds_for_formulas():
     assert d.same("S[i,j]*x[j] + S[j,i]*x[j]") and d.same("2*S.T @ x") and not d.same("S @ x")
     projected = derive("S: (n, n) symmetric; x @ S @ y", wrt="S", structured="projected")
     assert projected.same("(x[i]*y[j] + x[j]*y[i])/2") and not projected.same("x[i]*y[j]")
+
+
+def test_no_verdict_rests_on_the_inverse_of_a_singular_matrix():
+    d = derive("y = logdet(X.T @ X)", "X")
+    assert d.same("2*X @ inv(X.T @ X)")
+    assert d.same("2*solve(X.T @ X, X.T).T")
+    assert d.same("X @ inv(X.T @ X)").factor == "1/2"
+    assert d.same("2*pinv(X).T").how == "numbers"
