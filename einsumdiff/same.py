@@ -15,7 +15,6 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 from einsumdiff import meaning
-from einsumdiff.check import Numbers, samples
 from einsumdiff.differentiate import Jacobian
 from einsumdiff.errors import (
     IndexFault,
@@ -24,6 +23,7 @@ from einsumdiff.errors import (
 )
 from einsumdiff.formula import MOST_AXES, Formula, called, terms_of
 from einsumdiff.program import Program
+from einsumdiff.sampling import Numbers, samples
 
 if TYPE_CHECKING:
     import numpy as np

@@ -56,7 +56,8 @@ LAYERS = """
     views.writer
     views.index
     tracing.recording  batch  hessians  blocks
-    tracing.trace  exact  analytic  function  vectors
+    tracing.trace  exact  analytic  sampling  function  vectors
+    slopes
     check
     contracted  optimize  formula
     same
