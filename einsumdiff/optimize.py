@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from einsumdiff.errors import ValueFault, nearest
+from einsumdiff.forms.assembly import Assembly
 from einsumdiff.forms.options import Options
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Problem:
 
         self._first, self._make_second, self._names = first, second, tuple(names)
         self._functions: dict[tuple[int, bool], Callable[..., Any]] = {}
+        self._assemblies: dict[int, Assembly] = {}
         self._output = first._program.output
         self._scalar = not self._output.shape
         self.method = method
@@ -125,7 +127,7 @@ class Problem:
             return LinearOperator(
                 2 * x.shape, lambda p: self.hessp(x, p), lambda p: self.hessp(x, p), dtype=x.dtype
             )
-        return self._matrix(self._second, self._function(2, False)(*self._arrays(x)))
+        return self._matrix(2, self._function(2, False)(*self._arrays(x)))
 
     def hessp(self, x: Vector, p: Vector) -> Vector:
         """The Hessian at x times p, without the Hessian, shape (n,)."""
@@ -228,7 +230,7 @@ class Problem:
         if found is None:
             of = self._first if order == 1 else self._second
             sparse = self._form == "sparse" and (order == 2 or not self._scalar)
-            options = Options(form="sparse" if sparse else "dense", value=value, as_matrix=sparse)
+            options = Options(form="compressed" if sparse else "dense", value=value)
             found, checks = of._loaded(options)
             checks((), self._given)
             self._functions[order, value] = found
@@ -280,14 +282,14 @@ class Problem:
         return float(value) if self._scalar else np.ravel(value)
 
     def _jacobian(self, found: Mapping[str, Any]) -> Any:
-        return self._joined(found) if self._scalar else self._matrix(self._first, found)
+        return self._joined(found) if self._scalar else self._matrix(1, found)
 
-    def _matrix(self, of: Any, found: Mapping[Any, Any]) -> Any:
+    def _matrix(self, order: int, found: Mapping[Any, Any]) -> Any:
         """All derivatives as one matrix."""
         if self._form == "dense":
-            return of._matrix(found)
-        from scipy.sparse import block_array
-
-        if of is self._first:
-            return block_array([[found[name] for name in self._names]], format="csr")
-        return block_array([[found[a, b] for b in self._names] for a in self._names], format="csr")
+            return (self._first if order == 1 else self._second)._matrix(found)
+        names = self._names
+        blocks = [[found[a, b] for b in names] for a in names] if order == 2 else [[found[b] for b in names]]
+        if order not in self._assemblies:
+            self._assemblies[order] = Assembly(blocks)
+        return self._assemblies[order].matrix(blocks)

@@ -50,7 +50,7 @@ LAYERS = """
     forms.patterns
     forms.solving
     forms.compressed
-    forms.runtime
+    forms.runtime  forms.assembly
     targets.numpy  evaluate
     views  views.letters  views.ranges  views.text
     views.writer
