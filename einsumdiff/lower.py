@@ -15,6 +15,7 @@ from einsumdiff import plan
 from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.forms.options import Options
 from einsumdiff.forms.storing import Known, hoisted, kept, times
+from einsumdiff.gram import squared
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Array,
@@ -173,7 +174,7 @@ class _Lowering:
         return Plan(
             self.name,
             self.program.inputs,
-            tuple(self.statements),
+            tuple(squared(self.statements, lambda: self._fresh("t"))),
             tuple(returns),
             sources,
             indices=indices,

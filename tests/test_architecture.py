@@ -44,6 +44,7 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
+    gram
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy_helpers  targets.numpy_views
