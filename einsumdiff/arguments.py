@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from einsumdiff.errors import NameFault, RankFault, ShapeFault, ValueFault, as_read, nearest
@@ -305,6 +306,21 @@ def _buffers_fit(
             )
         if any(np.may_share_memory(buffer, array) for array in arrays):
             raise ValueFault(f"{name} shares memory with an argument", None, f"pass np.zeros({shape})")
+    for one, other in combinations(shapes, 2):
+        if _overlap(given[one], given[other]):
+            raise ValueFault(
+                f"out[{other!r}] shares memory with out[{one!r}]", None, "pass a buffer of its own for each"
+            )
+
+
+def _overlap(one: Any, other: Any) -> bool:
+    """Do two arrays share an entry? Blocks of one matrix do not, though their rows alternate in memory."""
+    import numpy as np
+
+    try:
+        return bool(np.shares_memory(one, other, max_work=10_000))
+    except np.exceptions.TooHardError:
+        return True
 
 
 def _known(size: AnySize, values: Mapping[str, int]) -> int | None:

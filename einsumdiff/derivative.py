@@ -251,7 +251,8 @@ class _Derived(Contractible):
         Parameters
         ----------
         args, kwargs : arrays for all inputs, as `d(...)` takes them. Those of the wrt are where the search
-            starts; all others stay as they are.
+            starts; all others stay as they are. Of one that is declared symmetric, diagonal or triangular,
+            derived with `structured="triangle"`, the entries of one triangle are the unknowns.
         method : of `minimize` or `least_squares`; it decides what `arguments` holds, and of which form the
             matrices are: `trust-ncg` takes products with the Hessian, `trust-exact` a dense one, `trf` a
             sparse Jacobian.
@@ -285,6 +286,14 @@ class _Derived(Contractible):
             if name not in self.inputs:
                 raise Unsupported(
                     f"{name} is defined by the program, and nothing to search for", None, "derive in inputs"
+                )
+            one = self._program.arrays[name]
+            if isinstance(one, Input) and one.properties and self.asked.structured != "triangle":
+                raise Unsupported(
+                    f"{name} is declared {' '.join(one.properties)}, and the unknowns of a search are the "
+                    "entries that vary then, each once",
+                    None,
+                    f'derive with structured="triangle", or do not declare that {name} is',
                 )
 
         def derivatives(order: int) -> Derivatives:

@@ -4,7 +4,9 @@
     found = minimize(**problem.arguments)      # fun, x0, jac and what the method takes of hess and hessp
     problem.unpack(found.x)["U"]
 
-Arrays follow each other in the order of wrt, each in C order.
+Arrays follow each other in the order of wrt, each in C order. Of one that is declared symmetric, diagonal or
+triangular the unknowns are the entries that may vary, those on and below the diagonal of a symmetric one: a
+search never leaves the matrices that have the property.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from einsumdiff.errors import ValueFault, nearest
 from einsumdiff.forms.assembly import Assembly
 from einsumdiff.forms.options import Options
+from einsumdiff.properties import free_entries, violation, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +74,6 @@ class Problem:
         form: str | None = None,
     ) -> None:
         """`first` are the derivatives in all names, `second` gives the second ones."""
-        import numpy as np
 
         self._first, self._make_second, self._names = first, second, tuple(names)
         self._functions: dict[tuple[int, bool], Callable[..., Any]] = {}
@@ -95,7 +97,11 @@ class Problem:
         self._given = given
         self._inputs = dict(zip(first.inputs, first._loaded(Options(value=True))[1]((), given), strict=True))
         self._shapes = {name: self._inputs[name].shape for name in self._names}
-        self.x0: Vector = np.concatenate([np.ravel(self._inputs[name]).astype(float) for name in self._names])
+        self._properties = {one.name: one.properties for one in first._program.inputs}
+        self._entries: dict[str, Vector] = {}  # of the flat array, those that vary
+        self._kept: Vector | None = None  # of all flat arrays, if those are not all
+        self._choose_entries()
+        self.x0: Vector = self._joined(self._inputs).astype(float)
 
     # -- what SciPy calls -----------------------------------------------------------------------------
 
@@ -132,7 +138,7 @@ class Problem:
     def hessp(self, x: Vector, p: Vector) -> Vector:
         """The Hessian at x times p, without the Hessian, shape (n,)."""
         self._of_a_number("hessp")
-        found = self._first.hvp.compile()(*self._arrays(x), *self._parts(p.ravel()).values())
+        found = self._first.hvp.compile()(*self._arrays(x), *self._along(p.ravel()))
         return self._joined(found)
 
     # -- vectors and arrays ---------------------------------------------------------------------------
@@ -162,6 +168,9 @@ class Problem:
         for name, array in arrays.items():
             if array.shape != self._shapes[name]:
                 raise ValueFault(f"{name} has shape {array.shape}, expected {self._shapes[name]}")
+            wrong_entry = violation(name, array, self._properties[name]) if name in self._entries else None
+            if wrong_entry is not None:
+                raise ValueFault(wrong_entry[0], None, wrong_entry[1])
         return self._joined(arrays)
 
     def unpack(self, x: Vector) -> dict[str, Any]:
@@ -246,7 +255,7 @@ class Problem:
         shape = self._value_alone(*arrays).shape
 
         def matvec(p: Vector) -> Vector:
-            return np.ravel(forward(*arrays, *self._parts(np.ravel(p)).values()))
+            return np.ravel(forward(*arrays, *self._along(np.ravel(p))))
 
         def rmatvec(w: Vector) -> Vector:
             return self._joined(back(*arrays, np.reshape(w, shape)))
@@ -254,7 +263,18 @@ class Problem:
         return LinearOperator((output.size, self.x0.size), matvec, rmatvec, dtype=self.x0.dtype)
 
     def _parts(self, x: Vector) -> dict[str, Vector]:
-        """Views of the parts of a vector, by name."""
+        """The arrays that a vector holds, by name; views, where all their entries are unknowns."""
+        return {
+            name: whole(self._scattered(part, name), self._properties[name])
+            for name, part in self._split(x).items()
+        }
+
+    def _along(self, p: Vector) -> list[Vector]:
+        """The vectors that a product takes: the slope in an entry counts its mirror image already."""
+        return [self._scattered(part, name) for name, part in self._split(p).items()]
+
+    def _split(self, x: Vector) -> dict[str, Vector]:
+        """Views of the parts of a vector, flat."""
         import numpy as np
 
         x = np.asarray(x)
@@ -262,10 +282,35 @@ class Problem:
             raise ValueFault(f"the vector has shape {x.shape}, expected {self.x0.shape}", None, "see pack")
         found, at = {}, 0
         for name, shape in self._shapes.items():
-            count = math.prod(shape)
-            found[name] = x[at : at + count].reshape(shape)
+            count = self._entries[name].size if name in self._entries else math.prod(shape)
+            found[name] = x[at : at + count]
             at += count
         return found
+
+    def _scattered(self, part: Vector, name: str) -> Vector:
+        """An array with the unknowns at their entries and zeros elsewhere."""
+        import numpy as np
+
+        if name not in self._entries:
+            return part.reshape(self._shapes[name])
+        array = np.zeros(self._shapes[name], part.dtype)
+        array.reshape(-1)[self._entries[name]] = part
+        return array
+
+    def _choose_entries(self) -> None:
+        """Which entries of the wrt vary, where not all of them do."""
+        import numpy as np
+
+        chosen, at = [], 0
+        for name, shape in self._shapes.items():
+            size = math.prod(shape)
+            entries = np.arange(size)
+            if self._properties[name]:
+                entries = self._entries[name] = free_entries(shape, self._properties[name])
+            chosen.append(at + entries)
+            at += size
+        if self._entries:
+            self._kept = np.concatenate(chosen)
 
     def _arrays(self, x: Vector) -> list[Vector]:
         """What the generated functions take."""
@@ -274,7 +319,8 @@ class Problem:
     def _joined(self, arrays: Mapping[str, Any]) -> Vector:
         import numpy as np
 
-        return np.concatenate([np.ravel(arrays[name]) for name in self._names])
+        flat = np.concatenate([np.ravel(arrays[name]) for name in self._names])
+        return flat if self._kept is None else flat[self._kept]
 
     def _value(self, value: Any) -> Any:
         import numpy as np
@@ -287,9 +333,14 @@ class Problem:
     def _matrix(self, order: int, found: Mapping[Any, Any]) -> Any:
         """All derivatives as one matrix."""
         if self._form == "dense":
-            return (self._first if order == 1 else self._second)._matrix(found)
-        names = self._names
-        blocks = [[found[a, b] for b in names] for a in names] if order == 2 else [[found[b] for b in names]]
-        if order not in self._assemblies:
-            self._assemblies[order] = Assembly(blocks)
-        return self._assemblies[order].matrix(blocks)
+            matrix = (self._first if order == 1 else self._second)._matrix(found)
+        else:
+            names = self._names
+            square = [[found[a, b] for b in names] for a in names] if order == 2 else []
+            blocks = square or [[found[name] for name in names]]
+            if order not in self._assemblies:
+                self._assemblies[order] = Assembly(blocks)
+            matrix = self._assemblies[order].matrix(blocks)
+        if self._kept is None:
+            return matrix
+        return (matrix[self._kept] if order == 2 else matrix)[:, self._kept]

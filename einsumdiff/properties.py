@@ -105,3 +105,24 @@ def varied(slope: np.ndarray[Any, Any], properties: Sequence[str], meaning: str)
         return _kept(slope, what)
     both: np.ndarray[Any, Any] = slope + slope.swapaxes(-1, -2)
     return both / 2 if meaning == "projected" else both - _kept(slope, "diagonal")
+
+
+def free_entries(shape: Sequence[int], properties: Sequence[str]) -> np.ndarray[Any, Any]:
+    """The places in the flat array, in C order, of the entries that say what all others are.
+
+    >>> free_entries((2, 2), ["symmetric"]).tolist(), free_entries((2, 2), ["diagonal"]).tolist()
+    ([0, 2, 3], [0, 3])
+    """
+    import numpy as np
+
+    what = kind(properties)
+    free = _kept(np.ones(tuple(shape), bool), "lower" if what == "symmetric" else what)
+    return np.flatnonzero(free)
+
+
+def whole(array: np.ndarray[Any, Any], properties: Sequence[str]) -> np.ndarray[Any, Any]:
+    """The array that has these `free_entries`; elsewhere it holds zeros."""
+    if kind(properties) != "symmetric":
+        return array
+    mirrored: np.ndarray[Any, Any] = array + array.swapaxes(-1, -2) - _kept(array, "diagonal")
+    return mirrored

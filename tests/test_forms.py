@@ -462,6 +462,22 @@ def test_a_buffer_is_not_one_of_the_arguments():
         derive("exp(x)", "x")(np.ones(3), out_is_zero=True)
 
 
+def test_no_two_buffers_share_memory():
+    u, v = np.array([1.0, -2.0, 3.0]), np.array([0.5, 4.0, -1.0])
+    d = derive("sum(u**2) + sum(v**3)", ["u", "v"])
+    one, four = np.zeros(3), np.zeros(4)
+    for buffers in ((one, one), (four[:3], four[1:])):
+        with pytest.raises(ValueFault, match=r"out\['v'\] shares memory with out\['u'\]"):
+            d(u, v, out=dict(zip("uv", buffers, strict=True)))
+    six = np.zeros(6)
+    d(u, v, out={"u": six[::2], "v": six[1::2]})
+    assert_close(six, np.ravel([2 * u, 3 * v**2], order="F"))
+    H, zero = np.zeros((6, 6)), np.zeros((3, 3))
+    blocks = {("u", "u"): H[:3, :3], ("u", "v"): H[:3, 3:], ("v", "u"): H[3:, :3], ("v", "v"): H[3:, 3:]}
+    derive("sum(u**2) + sum(v**3)", ["u", "v"], order=2)(u, v, out=blocks)
+    assert_close(H, np.block([[2 * np.eye(3), zero], [zero, np.diag(6 * v)]]))
+
+
 def test_out_may_be_the_name_of_an_input():
     d = derive("out**2", "out")
     assert np.array_equal(d(out=np.array([1.0, 2.0])), np.diag([2.0, 4.0]))

@@ -177,3 +177,59 @@ def test_arguments_of_a_function_come_back_in_their_shape():
 def test_faults(make, kind, says):
     with pytest.raises(kind, match=says):
         make()
+
+
+DECLARED = {
+    "symmetric": (4 + 3 + 2 + 1, lambda Z: Z + Z.T),
+    "psd": (4 + 3 + 2 + 1, lambda Z: Z @ Z.T + np.eye(4)),
+    "diagonal": (4, lambda Z: np.diag(np.diag(Z))),
+    "lower": (4 + 3 + 2 + 1, np.tril),
+    "upper": (4 + 3 + 2 + 1, np.triu),
+}
+
+
+@pytest.mark.parametrize("form", ["dense", "sparse", "operator"])
+@pytest.mark.parametrize("declared", DECLARED)
+def test_the_entries_that_vary_of_a_declared_array_are_the_unknowns(declared, form):
+    count, made = DECLARED[declared]
+    random = np.random.default_rng(4)
+    given = {"S": made(random.standard_normal((4, 4))), "x": random.standard_normal(4)}
+    given["B"] = random.standard_normal((4, 4))
+    one = derive(
+        f"S: (n, n) {declared}; L = sum((S@B)**2) + sum(S**3) + sum((S@x)**3)",
+        wrt=["x", "S"],
+        structured="triangle",
+    ).as_scipy(**given, form=form)
+    assert one.x0.shape == (4 + count,)
+    assert_close(one.pack(**{name: given[name] for name in ("x", "S")}), one.x0)
+    assert_close(one.unpack(one.x0)["S"], given["S"])
+    assert_close(one.jac(one.x0), numerical_jacobian(one.fun, {"x": one.x0}, "x"), 1e-7)
+    hess = one.hess(one.x0)
+    H = hess.toarray() if form == "sparse" else hess @ np.eye(4 + count)
+    assert_close(H, numerical_jacobian(one.jac, {"x": one.x0}, "x"), 1e-7)
+    p = random.standard_normal(4 + count)
+    assert_close(one.hessp(one.x0, p), H @ p)
+    residual = derive(f"S: (n, n) {declared}; r = S@x*x", wrt=["S", "x"], structured="triangle")
+    one = residual.as_scipy(S=given["S"], x=given["x"], form=form)
+    J = numerical_jacobian(one.fun, {"x": one.x0}, "x")
+    assert_close(one.jac(one.x0) @ p, J @ p, 1e-7)
+    assert_close(one.jac(one.x0).T @ p[:4], J.T @ p[:4], 1e-7)
+
+
+def test_a_search_stays_within_the_declared_matrices():
+    random = np.random.default_rng(5)
+    target = random.standard_normal((3, 3))
+    d = derive("S: (n, n) symmetric; L = sum((S - T)**2)", wrt="S", structured="triangle")
+    for method in ("BFGS", "trust-ncg", "trust-exact"):
+        one = d.as_scipy(S=np.zeros((3, 3)), T=target, method=method)
+        found = minimize(**one.arguments, tol=1e-10)
+        assert_close(one.unpack(found.x)["S"], (target + target.T) / 2, 1e-6)
+    with pytest.raises(EinsumDiffError, match="S\\[0,1\\]"):
+        one.pack(target)
+
+
+@pytest.mark.parametrize("structured", ["free", "projected"])
+def test_a_declared_array_is_searched_by_its_triangle(structured):
+    d = derive("S: (n, n) symmetric; sum(S**2)", wrt="S", structured=structured)
+    with pytest.raises(Unsupported, match='structured="triangle"'):
+        d.as_scipy(S=np.eye(2))
