@@ -1,10 +1,11 @@
 """einsumdiff against closed forms by hand and against its peers: tables in Markdown and JSON, and plots.
 
-Usage: bench_peers.py [--quick] [--threads N] [--only WORD] [--peers jax,torch,...] [--out FOLDER]
+Usage: bench_peers.py [--quick | --uncompiled] [--threads N] [--only WORD] [--peers jax,torch,...] [--out FOLDER]
 
 Every result is compared with hand's, to 1e-10 of its largest entry, before anything is timed. Competitors
 run in turns. Peers are the extra `bench`; one that is missing, or that cannot do a task, is a note in the
-row. The quick run leaves out what compiles for seconds.
+row. What compiles for seconds at each task (`torch.compile`, PyTensor) is left out of the quick run, and of
+the full one with `--uncompiled`.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ def said(fault: BaseException) -> str:
     return text if len(text) < 100 else text[:97] + "..."
 
 
-def measured(task: Task, size: Size, peers: list[str], quick: bool) -> Iterator[Row]:
+def measured(task: Task, size: Size, peers: list[str], quick: bool, compiled: bool) -> Iterator[Row]:
     """The rows of a task at one size, one for each competitor."""
     import numpy as np
     from report import Row
@@ -143,7 +144,7 @@ def measured(task: Task, size: Size, peers: list[str], quick: bool) -> Iterator[
     calls["einsumdiff"], modes["einsumdiff"] = mine, task.options.get("form", "dense")
     for name in peers:
         try:
-            modes[name], calls[name], firsts[name] = theirs(name, task, size, arrays, not quick, right)
+            modes[name], calls[name], firsts[name] = theirs(name, task, size, arrays, compiled, right)
         except ImportError as fault:
             notes[name] = f"not installed: {said(fault)}"
         except Exception as fault:
@@ -165,6 +166,7 @@ def measured(task: Task, size: Size, peers: list[str], quick: bool) -> Iterator[
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--quick", action="store_true", help="small sizes, peers that start quickly")
+    options.add_argument("--uncompiled", action="store_true", help="all sizes, peers that start quickly")
     options.add_argument("--threads", type=int, help="for everyone; all cores otherwise")
     options.add_argument("--only", default="", help="tasks whose name contains this")
     options.add_argument("--peers", default="jax,torch,autograd,pytensor,tensorgrad")
@@ -186,7 +188,7 @@ def main() -> int:
         if asked.only not in task.name:
             continue
         for size in task.quick if asked.quick else task.sizes:
-            found = list(measured(task, size, peers, asked.quick))
+            found = list(measured(task, size, peers, asked.quick, not (asked.quick or asked.uncompiled)))
             rows += found
             print(report.line(found, peers), flush=True)
     report.write(rows, peers, asked.out)

@@ -20,19 +20,9 @@ def as_blocks(blocks: np.ndarray, m: int) -> np.ndarray:
 # --------------------------------------------------------------- a quadratic form
 
 
-def transposed_sum(x: np.ndarray, A: np.ndarray, tile: int = 64) -> np.ndarray:
-    """By pairs of tiles: both are in the cache when they are read across."""
-    n = len(A)
-    if n <= 2 * tile:
-        return A + A.T
-    H = np.empty_like(A)
-    for i in range(0, n, tile):
-        rows = slice(i, i + tile)
-        for j in range(0, i + 1, tile):
-            columns = slice(j, j + tile)
-            np.add(A[rows, columns], A[columns, rows].T, out=H[rows, columns])
-            H[columns, rows] = H[rows, columns].T
-    return H
+def transposed_sum(x: np.ndarray, A: np.ndarray) -> np.ndarray:
+    """Tiles of 64, 128 or 256 gain only where the rows are a power of two apart (2048: 21 ms and not 31)."""
+    return A + A.T
 
 
 # --------------------------------------------------------------- logistic regression
