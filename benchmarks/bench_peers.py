@@ -1,6 +1,6 @@
 """einsumdiff against closed forms by hand and against its peers: tables in Markdown and JSON, and plots.
 
-Usage: bench_peers.py [--quick | --uncompiled] [--threads N] [--only WORD] [--peers jax,torch,...] [--out FOLDER]
+Usage: bench_peers.py [--quick | --uncompiled] [--threads N] [--only WORD] [--peers jax,torch] [--out FOLDER]
 
 Every result is compared with hand's, to 1e-10 of its largest entry, before anything is timed. Competitors
 run in turns. Peers are the extra `bench`; one that is missing, or that cannot do a task, is a note in the

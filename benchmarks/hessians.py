@@ -75,8 +75,8 @@ def relu_program(layers: int, width: int) -> str:
 
 def relu_loss(np: Any, x: Any, **weights: Any) -> Any:
     h = x
-    for W in weights.values():
-        z = W @ h
+    for k in range(1, len(weights) + 1):
+        z = weights[f"W{k}"] @ h
         h = np.where(z > 0, z, 0.0)
     return np.sum(h**2)
 
