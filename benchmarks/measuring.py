@@ -43,19 +43,21 @@ def seconds(call: Call) -> float:
 
 
 def in_turns(calls: Mapping[str, Call], turns: int, budget: float = float("inf")) -> dict[str, Times]:
-    """Each call is timed once a turn; one that has used up its budget (in seconds) leaves after three.
+    """Each call is timed once a turn; one that has used up its budget (in seconds) leaves after three, one
+    that takes all of it at once is timed once.
 
     Their order changes from turn to turn, and each runs once before its clock starts: else who comes after a
     call that fills the caches, or gives memory back to the system, pays for it each time.
     """
-    counts = {}
+    counts, found = {}, {}
     for name, call in calls.items():
-        call()
-        counts[name] = max(1, int(SHORTEST / max(seconds(call), 1e-9)))
-    found: dict[str, list[float]] = {name: [] for name in calls}
+        first = seconds(call)
+        found[name] = [first] if first > budget else []
+        if not found[name]:
+            counts[name] = max(1, int(SHORTEST / max(seconds(call), 1e-9)))
     order = random.Random(0)
     for turn in range(turns):
-        for name in order.sample(sorted(calls), len(calls)):
+        for name in order.sample(sorted(counts), len(counts)):
             call, count = calls[name], counts[name]
             if turn >= 3 and 2 * sum(found[name]) * count > budget:
                 continue

@@ -137,6 +137,10 @@ def pytensor(task: Task, size: Size, arrays: dict[str, Any], thorough: bool) -> 
 
 def tensorgrad(task: Task, size: Size, arrays: dict[str, Any], thorough: bool) -> Iterator[Way]:
     importlib.import_module("tensorgrad")
+    import torch
+
+    if not hasattr(torch.Tensor, "refine_names"):
+        raise NotImplementedError(f"takes named tensors, which PyTorch {torch.__version__} has no more")
     raise NotImplementedError("no formulation of this task in named tensors was written")
     yield  # a generator, as the others
 
