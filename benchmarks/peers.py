@@ -72,6 +72,9 @@ def torch(task: Task, size: Size, arrays: dict[str, Any], thorough: bool) -> Ite
         if thorough:
             compiled = torch.compile(run)
             yield f"{mode}, compiled", lambda run=compiled: named(run(*given), task, size)
+    for mode, make in task.modes.get("torch", {}).items():
+        special = make(torch, numpy)
+        yield mode, lambda run=special: run(**dict(zip(names, given, strict=True)))
 
 
 def autograd(task: Task, size: Size, arrays: dict[str, Any], thorough: bool) -> Iterator[Way]:
