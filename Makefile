@@ -28,6 +28,7 @@ bench-quick: $(VENV)/bench.stamp
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/bench_derive.py
+	$(BIN)/python benchmarks/bench_first.py
 	$(BIN)/python benchmarks/bench_structure.py
 	$(BIN)/python benchmarks/bench_peers.py
 

@@ -68,8 +68,8 @@ def ours(task: Task, size: Size, arrays: dict[str, Any]) -> tuple[Callable[[], A
 
 def theirs(
     name: str, task: Task, size: Size, arrays: dict[str, Any], thorough: bool, hand: Any
-) -> tuple[str, Callable[[], Any], float]:
-    """The fastest of a peer's ways whose result is right, and how long its first call took."""
+) -> tuple[str, Callable[[], Any], float, str]:
+    """The fastest of a peer's ways whose result is right, how long its first call took, and what failed."""
     from peers import PEERS
 
     best: tuple[float, str, Callable[[], Any], float] | None = None
@@ -101,7 +101,7 @@ def theirs(
             best = again, mode, call, first
     if best is None:
         raise RuntimeError("; ".join(wrong))
-    return best[1:]
+    return *best[1:], "; ".join(wrong)
 
 
 @contextmanager
@@ -146,7 +146,9 @@ def measured(task: Task, size: Size, peers: list[str], quick: bool, compiled: bo
     calls["einsumdiff"], modes["einsumdiff"] = mine, task.options.get("form", "dense")
     for name in peers:
         try:
-            modes[name], calls[name], firsts[name] = theirs(name, task, size, arrays, compiled, right)
+            modes[name], calls[name], firsts[name], notes[name] = theirs(
+                name, task, size, arrays, compiled, right
+            )
         except ImportError as fault:
             notes[name] = f"not installed: {said(fault)}"
         except Exception as fault:
@@ -160,7 +162,7 @@ def measured(task: Task, size: Size, peers: list[str], quick: bool, compiled: bo
     for name in ("hand", "einsumdiff", *peers):
         if name in calls:
             memory = peak_memory(calls[name])
-            yield Row(task, size, name, modes[name], times[name], memory, firsts[name], "")
+            yield Row(task, size, name, modes[name], times[name], memory, firsts[name], notes.get(name, ""))
         else:
             yield Row(task, size, name, "", Times(()), None, None, notes[name])
 

@@ -113,7 +113,7 @@ def grouped(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def notes(rows: Sequence[Row]) -> Iterable[str]:
-    """Why a peer has no time, for each task."""
+    """Why a peer, or one of its ways, has no time, for each task."""
     for one in grouped(rows):
         for row in one:
             if row.note:
@@ -125,7 +125,7 @@ def write(rows: Sequence[Row], peers: Sequence[str], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tables = [setting(peers), heading(peers), *(line(one, peers) for one in grouped(rows))]
     ways = sorted({(row.task.name, row.who, row.mode) for row in rows if row.ran and row.mode})
-    text = [*tables, "", summary(rows), "", "## No time", "", *notes(rows)]
+    text = [*tables, "", summary(rows), "", "## What did not work", "", *notes(rows)]
     text += ["", "## The fastest way of each", "", *(f"- {task}: {who}: {mode}" for task, who, mode in ways)]
     (folder / "table.md").write_text("\n".join(text) + "\n")
     records = [row.record(one[0]) for one in grouped(rows) for row in one]
