@@ -1,7 +1,7 @@
 # Everything is set up here: a fresh machine needs Python 3.11 or newer, and nothing else.
 #   make demo          the main job on real arrays, and a classifier trained with a generated gradient
 #   make test          ruff, mypy --strict, the tests, the doctests
-#   make bench-quick   the benchmarks, at their smallest
+#   make bench-quick   the benchmarks, at their smallest, against the peers that can be installed
 #   make bench         the benchmarks
 
 PYTHON ?= python3
@@ -21,13 +21,16 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench-quick: $(VENV)/test.stamp
+bench-quick: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/bench_derive.py --quick
 	$(BIN)/python benchmarks/bench_structure.py --quick
+	$(BIN)/python benchmarks/bench_peers.py --quick
 
-bench: $(VENV)/test.stamp
+bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/bench_derive.py
+	$(BIN)/python benchmarks/bench_first.py
 	$(BIN)/python benchmarks/bench_structure.py
+	$(BIN)/python benchmarks/bench_peers.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -42,5 +45,9 @@ $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	@touch $@ $(VENV)/demo.stamp
 
+$(VENV)/bench.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python benchmarks/install_peers.py
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) benchmarks/results build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

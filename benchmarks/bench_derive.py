@@ -7,7 +7,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from measuring import seconds
 
 from einsumdiff import data, derive
 from einsumdiff.language.table import Table
@@ -22,13 +24,8 @@ README = {
     "y = log(sum(exp(z)))": {"wrt": "z"},
 }
 
-LAYERS = (50, 100, 200)
-
-
-def seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+LAYERS, TERMS, MATRICES = (10, 50, 100, 200, 1000), (30, 100, 1000, 10_000), (8, 32, 128)
+QUICK = 2  # of these sizes, in the quick run
 
 
 def process(*arguments: str) -> float:
@@ -56,8 +53,51 @@ def row(what: str, figure: str, limit: str = "", growth: str = "") -> None:
     print(f"| {what} | {figure} | {limit} | {growth} |", flush=True)
 
 
-def main(repeat: int) -> None:
-    print("| what | figure | limit | when doubled |\n| --- | ---: | ---: | ---: |")
+def expression(terms: int) -> str:
+    """A sum of so many terms, no two alike."""
+    return "y = sum(" + " + ".join(f"sin({k + 1}*x)" for k in range(terms)) + ")"
+
+
+def chain(matrices: int) -> str:
+    return f"L = sum({' @ '.join(names('A', matrices))})"
+
+
+def names(letter: str, count: int) -> list[str]:
+    return [f"{letter}{k + 1}" for k in range(count)]
+
+
+def growing(
+    what: str,
+    program: Callable[[int], str],
+    wrt: Callable[[int], str | list[str]],
+    sizes: tuple[int, ...],
+    limits: Mapping[int, float] | None = None,
+) -> None:
+    """From text to callable, and the characters of its source, as the program grows."""
+    before: tuple[int, float, int] | None = None
+    for size in sizes:
+        found = [took_and_length(renamed(program(size), n), wrt(size)) for n in range(1 if size > 500 else 3)]
+        took, length = min(found)
+        growth = ("", "")
+        if before is not None:
+            by = f"{size / before[0]:.3g} times as long: "
+            growth = (f"{by}{took / before[1]:.3g}", f"{by}{length / before[2]:.3g}")
+        limit = (limits or {}).get(size)
+        row(f"{what}, {size}", f"{took:.2f} s", f"{limit:g} s" if limit else "", growth[0])
+        row("its source", f"{length} characters", "linear", growth[1])
+        before = size, took, length
+
+
+def took_and_length(program: str, wrt: str | list[str]) -> tuple[float, int]:
+    start = time.perf_counter()
+    d = derive(program, wrt=wrt)
+    d.compile()
+    return time.perf_counter() - start, len(d.source())
+
+
+def main(quick: bool) -> None:
+    repeat = 5 if quick else 25
+    print("| what | figure | limit | growth |\n| --- | ---: | ---: | ---: |")
 
     for program, options in README.items():
         derive_and_compile(program, -1, options)
@@ -75,24 +115,12 @@ def main(repeat: int) -> None:
     times = [process(*command) for _ in range(repeat)]
     row("the command line, from start to print", f"{statistics.median(times):.2f} s", "0.5 s")
 
-    before: tuple[float, int] | None = None
-    for layers in LAYERS:
-        text, wrt = network(layers), [f"W{k}" for k in range(1, layers + 1)]
-        times = [seconds(lambda: derive(renamed(text, n), wrt=wrt)) for n in range(3)]  # noqa: B023
-        length = len(derive(text, wrt=wrt).source())
-        now = (min(times), length)
-        growth = (
-            [f"{new / old:.2f} times" for new, old in zip(now, before, strict=True)] if before else ["", ""]
-        )
-        row(
-            f"derive a tanh network, {layers} layers, all weights",
-            f"{now[0]:.2f} s",
-            "0.5 s" if layers == 200 else "",
-            growth[0],
-        )
-        row(f"its source, {layers} layers", f"{length} characters", "linear", growth[1])
-        before = now
+    layers, matrices, terms = (sizes[:QUICK] if quick else sizes for sizes in (LAYERS, MATRICES, TERMS))
+    growing("tanh network, all weights", network, lambda k: names("W", k), layers, {200: 0.5, 1000: 2})
+    growing("product of matrices, in the first", chain, lambda k: ["A1"], matrices)
+    growing("product of matrices, in each", chain, lambda k: names("A", k), matrices)
+    growing("sum of terms", expression, lambda k: "x", terms, {10_000: 5})
 
 
 if __name__ == "__main__":
-    main(repeat=5 if "--quick" in sys.argv[1:] else 25)
+    main("--quick" in sys.argv[1:])

@@ -6,12 +6,11 @@ Results are checked to be equal before they are timed. Both sides of a ratio are
 run; without JAX (the extra `bench`) its rows are left out. A ratio is that of the medians.
 """
 
-import statistics
 import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
+from measuring import in_turns
 
 from einsumdiff import derive
 
@@ -19,21 +18,9 @@ FACTORISATION = "sum((T - U @ V.T)**2)"
 
 
 def medians(one: Callable[[], object], other: Callable[[], object], turns: int) -> tuple[float, float]:
-    """Seconds of each, measured in turns; a turn repeats what is quick until it takes a millisecond."""
-    found: tuple[list[float], list[float]] = ([], [])
-    counts = []
-    for run in (one, other):
-        run()
-        start = time.perf_counter()
-        run()
-        counts.append(max(1, int(1e-3 / max(time.perf_counter() - start, 1e-9))))
-    for _ in range(turns):
-        for run, count, seconds in zip((one, other), counts, found, strict=True):
-            start = time.perf_counter()
-            for _ in range(count):
-                run()
-            seconds.append((time.perf_counter() - start) / count)
-    return statistics.median(found[0]), statistics.median(found[1])
+    """Seconds of each, measured in turns."""
+    times = in_turns({"one": one, "other": other}, turns)
+    return times["one"].median, times["other"].median
 
 
 def row(what: str, ours: float, against: str, theirs: float, limit: str) -> None:
