@@ -30,6 +30,7 @@ bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/bench_derive.py
 	$(BIN)/python benchmarks/bench_first.py
 	$(BIN)/python benchmarks/bench_structure.py
+	$(BIN)/python benchmarks/bench_bundle_adjustment.py
 	$(BIN)/python benchmarks/bench_peers.py
 
 $(BIN)/python:
