@@ -81,9 +81,9 @@ def multiplied_out(
     while queue:
         # the last definition first: what reads it has been decided
         definition = heapq.heappop(queue)[2]
-        readers = [[t for t in terms if definition in _arrays(t)] for terms in out]
-        if inside.get(definition) or not any(readers):
+        if inside.get(definition):
             continue
+        readers = [[t for t in terms if definition in _arrays(t)] for terms in out]
         if not all(_reads_once(definition, t) for terms in readers for t in terms):
             continue
         instead = [collect(n for t in terms for n in _expanded(definition, t)) for terms in readers]

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from einsumdiff.accounts import Account, account
 from einsumdiff.arguments import Arguments
 from einsumdiff.differentiate import Jacobian
 from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
@@ -132,9 +133,35 @@ class Compiled:
         """
         return self._loaded(Options(target, form, value, copy, out, as_matrix, self._sized(sizes)))[0]
 
+    def cost(self, /, **sizes: int) -> Account:
+        """What a call of the generated function costs at these sizes, planned for them.
+
+        Flops, bytes read and written, the peak of the memory that it takes, and the order in which it
+        contracts. A size that is not given is assumed to be 100, and named as assumed.
+
+        >>> from einsumdiff import derive
+        >>> d = derive("sum((T - U @ V.T)**2)", wrt="U")
+        >>> print(d.cost(m=1000, n=1000, p=10))
+        flops   20,420,000
+        moved   8,881,608 bytes
+        memory  240,000 bytes at most
+        sizes   m = 1000, p = 10, n = 1000
+        order   (1) V[i,j]*V[i,k] -> [j,k]   200,000 flops
+                (2) U[l,j]*(1)[j,k] -> [l,k]   200,000 flops
+                (3) T[l,m]*V[m,k] -> [l,k]   20,000,000 flops
+        """
+        given = dict(self._sized(sizes))
+        return account(self._plan(Options(sizes=tuple(sorted(given.items())))), given, self._sizes)
+
+    @property
+    def _sizes(self) -> tuple[str, ...]:
+        """The names of the sizes, in order of appearance."""
+        found = (name for one in self._program.inputs for size in one.shape for name in sorted(names(size)))
+        return tuple(dict.fromkeys(found))
+
     def _sized(self, sizes: Mapping[str, int] | None) -> tuple[tuple[str, int], ...]:
         """The sizes that are given, checked: each the name of a size, and a whole number."""
-        known = {name for one in self._program.inputs for size in one.shape for name in names(size)}
+        known = self._sizes
         for name, number in (sizes or {}).items():
             if name not in known:
                 near = nearest(str(name), known) or sorted(known)

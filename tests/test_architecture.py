@@ -19,7 +19,7 @@ LAYERS = """
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding  plan
     language.matrix_faults  tracing.graph
-    program  language.build_rows  language.build_matrix  language.matrix_kinds  stored
+    accounts  program  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
     language.by_sympy  symmetry
