@@ -35,10 +35,12 @@ from einsumdiff.nodes import (
     product,
 )
 from einsumdiff.program import MOST_FACTORS, live
-from einsumdiff.sizes import AnySize
+from einsumdiff.sizes import AnySize, names
 
 WORTH = 0.9
 """Multiplied out is what costs less than this part of the cost of forming the sum."""
+WORTH_ASSUMED = 0.6
+"""The same where a size is assumed: a wrong guess may cost much more than a right one gains."""
 MOST_TERMS = 8
 """A sum of more terms is never multiplied out."""
 
@@ -92,7 +94,9 @@ def multiplied_out(
         assert isinstance(definition.body, Sum)
         before = _cost(definition.body.terms, sizes).weight
         before += sum(_cost(terms, sizes).weight for terms in readers)
-        if sum(_cost(terms, sizes).weight for terms in instead) >= WORTH * before:
+        guessed = any(_assumes(terms, sizes) for terms in instead)
+        worth = WORTH_ASSUMED if guessed else WORTH
+        if sum(_cost(terms, sizes).weight for terms in instead) >= worth * before:
             continue
         for k, terms in enumerate(readers):
             gone = {id(t) for t in terms}
@@ -156,6 +160,12 @@ def _expanded(definition: Definition, term: Term) -> list[Term]:
         joint = product(one.coefficient, [*one.factors, *rest], bound).times(term.product.coefficient)
         found.append(Term(term.axes, joint).fresh())
     return found
+
+
+def _assumes(terms: Sequence[Term], sizes: Mapping[str, int]) -> bool:
+    """Whether a label has a size that is not given."""
+    labels = {label for t in terms for label in (*t.labels, *t.product.labels)}
+    return any(name not in sizes for label in labels for name in names(label.size))
 
 
 def _cost(terms: Sequence[Term], sizes: Mapping[str, int]) -> Cost:

@@ -145,7 +145,7 @@ class Compiled:
         flops   20,420,000
         moved   8,881,608 bytes
         memory  240,000 bytes at most
-        sizes   m = 1000, p = 10, n = 1000
+        sizes   m = 1000, n = 1000, p = 10
         order   (1) V[i,j]*V[i,k] -> [j,k]   200,000 flops
                 (2) U[l,j]*(1)[j,k] -> [l,k]   200,000 flops
                 (3) T[l,m]*V[m,k] -> [l,k]   20,000,000 flops

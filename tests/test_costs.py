@@ -48,6 +48,10 @@ def test_a_thin_factorisation_never_forms_the_residual():
     d = derive(FACTORISATION, wrt="U")
     assert result(d.source(sizes=THIN)) == "2*(U @ (V.T @ V) - T @ V)"
     assert result(d.source()) == "-2*((T - U @ V.T) @ V)"
+    sized = derive(
+        "sum((T - U @ V.T)**2)", wrt="U", shapes={"T": np.zeros((1000, 500)), "U": np.zeros((1000, 10))}
+    )
+    assert result(sized.source()) == "2*(U @ (V.T @ V) - T @ V)"
     assert str(d).startswith("dL/dU[i,j] = -2*(T[i,k] - U[i,l]*V[k,l])*V[k,j]")
     m, n, p = THIN.values()
     found = d.cost(**THIN)
@@ -74,6 +78,10 @@ def test_a_cp_gradient_uses_gram_matrices(wrt):
     found = d.cost(m=m, n=m, p=m, q=r)
     # T with the Khatri-Rao product, two Gram matrices and what they are multiplied by
     assert found.flops == 2 * m**3 * r + m * m * r + 2 * 2 * m * r * r + r * r + 2 * m * r * r + 2 * m * r
+
+
+def test_a_cp_gradient_uses_gram_matrices_at_assumed_sizes_too():
+    assert "(B.T @ B)*(C.T @ C)" in derive(CP, wrt="A").source()
 
 
 def test_a_tucker_gradient_never_forms_the_model():
@@ -176,6 +184,7 @@ def both(d, monkeypatch):
         never = d._loaded(Options(by_cost=False))[0]
     with monkeypatch.context() as patch:
         patch.setattr(distribute, "WORTH", float("inf"))
+        patch.setattr(distribute, "WORTH_ASSUMED", float("inf"))
         always = d._loaded(Options())[0]
     return always, never
 
