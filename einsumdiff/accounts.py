@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from einsumdiff import plan
-from einsumdiff.costs import NUMBER, Cost, folded, pair, volume
+from einsumdiff.costs import NUMBER, Cost, folded, number, pair, volume
 from einsumdiff.nodes import Label
 from einsumdiff.plan import Expr, Plan
-from einsumdiff.sizes import AnySize, assumed, symbol
+from einsumdiff.sizes import AnySize, symbol
 
 ELIDED = 256 * 1024 / NUMBER
 """From so many numbers on NumPy writes a result over an operand that nobody else has."""
@@ -69,7 +69,7 @@ class Account:
 
 def account(one: Plan, given: Mapping[str, int], every: Sequence[str]) -> Account:
     """Of a call with arrays of these sizes; a size of `every` that is not given is assumed."""
-    sizes = {name: int(assumed(symbol(name), given)) for name in every}
+    sizes = {name: int(number(symbol(name), given)) for name in every}
     found = _Accounts(sizes)
     found.run(one.statements, 1)
     taken = tuple(name for name in every if name not in given)
@@ -114,7 +114,7 @@ class _Accounts:
                     places = volume(labels, self.sizes)
                     self.count(Cost(0 if first else places, (2 if first else 3) * NUMBER * places), times)
                 case plan.Loop(_, size, body):
-                    self.run(body, times * assumed(size, self.sizes))
+                    self.run(body, times * number(size, self.sizes))
                 case plan.Buffer(_, _, body):
                     self.run(body, times)
                 case plan.Copy() | plan.Store() | plan.Operator():
@@ -172,11 +172,11 @@ class _Accounts:
                 return folded(frozenset(base.axes), result, self.sizes)
             case plan.Perform(_, operands, _):
                 entries = [volume(part.axes, self.sizes) for part in operands]
-                side = max((assumed(n.size, self.sizes) for part in operands for n in part.axes), default=1.0)
+                side = max((number(n.size, self.sizes) for part in operands for n in part.axes), default=1.0)
                 return Cost(max(entries, default=1.0) * side, NUMBER * (sum(entries) + places))
             case plan.Solve(matrix, right, label, _, _):
                 entries = [volume(part.axes, self.sizes) for part in (matrix, right)]
-                side = assumed(label.size, self.sizes)
+                side = number(label.size, self.sizes)
                 flops = entries[0] * side * 2 / 3 + 2 * entries[1] * side
                 return Cost(flops, NUMBER * (sum(entries) + places))
         moved = sum(volume(part.axes, self.sizes) for part in plan.parts(one)) + places
@@ -192,9 +192,9 @@ class _Accounts:
         return f"{operands[0]}*{operands[1]} -> [{self.indices(one.axes)}]"
 
     def operand(self, one: Expr) -> str:
-        number = self.numbers.get(one)
+        earlier = self.numbers.get(one)
         name = one.name if isinstance(one, plan.Load | plan.View) else "(...)"
-        name = f"({number})" if number is not None else name
+        name = f"({earlier})" if earlier is not None else name
         return f"{name}[{self.indices(one.axes)}]"
 
     def indices(self, labels: Sequence[Label]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from einsumdiff.nodes import Label
-from einsumdiff.sizes import assumed
+from einsumdiff.sizes import AnySize, assumed, evaluate, names
 
 Sizes = Mapping[str, int]
 Labels = frozenset[Label]
@@ -21,11 +21,18 @@ NUMBER = 8
 """The bytes of a number."""
 
 
+def number(size: AnySize, sizes: Sizes) -> float:
+    """What a size counts as: what it is, where that is known."""
+    if set(names(size)) <= set(sizes):
+        return float(max(0, evaluate(size, sizes)))
+    return assumed(size, sizes)
+
+
 def volume(labels: Iterable[Label], sizes: Sizes | None = None) -> float:
     """The number of places, by these sizes, or else by assumed ones."""
     total = 1.0
     for label in labels:
-        total *= assumed(label.size, sizes or {})
+        total *= number(label.size, sizes or {})
     return total
 
 

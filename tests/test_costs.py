@@ -298,3 +298,9 @@ def test_a_size_that_is_not_there_is_refused():
         d.cost(k=3)
     with pytest.raises(ValueFault, match="the size m is"):
         d.compile(sizes={"m": 2.5})
+
+
+def test_nothing_costs_nothing():
+    found = derive(FACTORISATION, wrt="U").cost(m=0, n=3, p=2)
+    assert found.sizes == {"m": 0, "n": 3, "p": 2}
+    assert (found.flops, found.memory) == (0, 0)
