@@ -1,38 +1,32 @@
 """The order in which the factors of a product are contracted.
 
-Two factors at a time; the cost of a step is the product of the sizes of all labels that it runs over.
-Exact for a few factors, by dynamic programming over subsets; greedy for more. Source: R. Pfeifer,
-J. Haegeman and F. Verstraete, Faster identification of optimal contraction sequences (2014).
+Two factors at a time, each step weighed by `costs`. Exact for a few factors, by dynamic programming over
+subsets, and for a longer chain, by the same over its connected parts; greedy for what is left. Source:
+R. Pfeifer, J. Haegeman and F. Verstraete, Faster identification of optimal contraction sequences (2014).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TypeVar
 
+from einsumdiff.costs import Cost, Labels, folded, pair, volume
 from einsumdiff.nodes import Label
-from einsumdiff.sizes import assumed
 
 T = TypeVar("T")
 MOST_EXACT = 6
+MOST_PARTS = 150
+"""More factors are still ordered exactly where so few sets of them are connected: a chain of 12 has 78."""
 ONCE = 0.5
 """The weight of a step that is taken once for many calls: `A @ (B @ v)` must not multiply A with B."""
 
 Path = int | tuple["Path", "Path"]
 
 
-def volume(labels: Iterable[Label], sizes: Mapping[str, int] | None = None) -> float:
-    """The number of places, by these sizes, or else by assumed ones."""
-    total = 1.0
-    for label in labels:
-        total *= assumed(label.size, sizes or {})
-    return total
-
-
 def order(
-    factors: Sequence[frozenset[Label]],
-    kept: frozenset[Label],
+    factors: Sequence[Labels],
+    kept: Labels,
     moving: Sequence[bool] | None = None,
     sizes: Mapping[str, int] | None = None,
 ) -> Path:
@@ -42,48 +36,120 @@ def order(
     and counts half. `sizes`: what names of sizes are assumed to be.
     """
     assert factors
+    sizes = sizes or {}
     if len(factors) == 1:
         return 0
-    if moving is not None and len(factors) <= MOST_EXACT:
-        return _exact(factors, kept, sum(1 << k for k, one in enumerate(moving) if one), sizes)
-    return _exact(factors, kept) if len(factors) <= MOST_EXACT else _greedy(factors, kept)
+    if len(factors) <= MOST_EXACT:
+        subsets: Sequence[int] | None = range(1, 1 << len(factors))
+    else:
+        subsets = _connected(factors)
+    if subsets is None:
+        return _greedy(factors, kept, sizes)
+    changing = -1 if moving is None else sum(1 << k for k, one in enumerate(moving) if one)
+    return _exact(factors, kept, subsets, changing, sizes)
+
+
+def cost(factors: Sequence[Labels], bound: Labels, sizes: Mapping[str, int]) -> Cost:
+    """Of a product in the best order; labels that one factor alone bears are summed first."""
+    total = Cost()
+    ready = []
+    for k, labels in enumerate(factors):
+        others = {n for j, other in enumerate(factors) if j != k for n in other}
+        left = frozenset(n for n in labels if n not in bound or n in others)
+        if left != labels:
+            total += folded(labels, left, sizes)
+        ready.append(left)
+    if len(ready) < 2:
+        return total
+    kept = frozenset(n for labels in ready for n in labels) - bound
+    for left, right, result in steps(order(ready, kept, sizes=sizes), ready, kept):
+        total += pair(left, right, result, sizes)
+    return total
+
+
+def steps(path: Path, factors: Sequence[Labels], kept: Labels) -> Iterator[tuple[Labels, Labels, Labels]]:
+    """The labels of the operands and of the result of each pair."""
+    bearers: dict[Label, int] = {}
+    for labels in (*factors, kept):
+        for label in labels:
+            bearers[label] = bearers.get(label, 0) + 1
+    found: list[tuple[Labels, Labels, Labels]] = []
+
+    def joined(left: Labels, right: Labels) -> Labels:
+        result = frozenset(n for n in left | right if bearers[n] > (n in left) + (n in right))
+        for label in left & right:
+            bearers[label] -= 1
+        found.append((left, right, result))
+        return result
+
+    along(path, lambda k: factors[k], joined)
+    yield from found
+
+
+def _connected(factors: Sequence[Labels]) -> list[int] | None:
+    """The sets of factors that hang together by labels, the smaller first; None where there are too many,
+    or where not all of them do."""
+    near = [sum(1 << j for j, b in enumerate(factors) if j != k and a & b) for k, a in enumerate(factors)]
+    found = {1 << k for k in range(len(factors))}
+    latest = sorted(found)
+    every = [*latest]
+    while latest:
+        larger: set[int] = set()
+        for subset in latest:
+            around = 0
+            for k, others in enumerate(near):
+                if subset >> k & 1:
+                    around |= others
+            larger.update(subset | 1 << k for k in range(len(factors)) if (around & ~subset) >> k & 1)
+        latest = sorted(larger)
+        every += latest
+        if len(every) > MOST_PARTS:
+            return None
+    return every if every[-1] == (1 << len(factors)) - 1 else None
 
 
 def _exact(
-    factors: Sequence[frozenset[Label]],
-    kept: frozenset[Label],
-    moving: int = -1,
-    sizes: Mapping[str, int] | None = None,
+    factors: Sequence[Labels], kept: Labels, subsets: Sequence[int], moving: int, sizes: Mapping[str, int]
 ) -> Path:
-    count = len(factors)
-    everything = (1 << count) - 1
-    union: list[frozenset[Label]] = [frozenset()] * (everything + 1)
-    for subset in range(1, everything + 1):
-        low = subset & -subset
-        union[subset] = union[subset ^ low] | factors[low.bit_length() - 1]
-    outside = [union[everything ^ subset] | kept for subset in range(everything + 1)]
-    best: dict[int, tuple[float, Path]] = {1 << k: (0.0, k) for k in range(count)}
-    for subset in range(1, everything + 1):
+    everything = (1 << len(factors)) - 1
+    union: dict[int, Labels] = {0: frozenset()}
+
+    def of(subset: int) -> Labels:
+        if subset not in union:
+            low = subset & -subset
+            union[subset] = of(subset ^ low) | factors[low.bit_length() - 1]
+        return union[subset]
+
+    left_over = {subset: of(subset) & (of(everything ^ subset) | kept) for subset in subsets}
+    best: dict[int, tuple[float, Path]] = {1 << k: (0.0, k) for k in range(len(factors))}
+    dense = len(subsets) == everything
+    for subset in subsets:
         if subset in best:
             continue
         low = subset & -subset
         found: tuple[float, Path] | None = None
-        part = (subset - 1) & subset
-        while part:
+        for part in _parts(subset) if dense else subsets:
             other = subset ^ part
-            if part & low:  # each split once
-                left, right = union[part] & outside[part], union[other] & outside[other]
-                step = volume(left | right, sizes) * (1.0 if subset & moving else ONCE)
-                cost = best[part][0] + best[other][0] + step
-                if found is None or cost < found[0]:
-                    found = cost, (best[part][1], best[other][1])
-            part = (part - 1) & subset
+            if part & ~subset or not part & low or other not in best or part not in best:
+                continue  # each split once
+            step = pair(left_over[part], left_over[other], left_over[subset], sizes).weight
+            total = best[part][0] + best[other][0] + step * (1.0 if subset & moving else ONCE)
+            if found is None or total < found[0]:
+                found = total, (best[part][1], best[other][1])
         assert found is not None
         best[subset] = found
     return best[everything][1]
 
 
-def _greedy(factors: Sequence[frozenset[Label]], kept: frozenset[Label]) -> Path:
+def _parts(subset: int) -> Iterator[int]:
+    """All proper parts of a set, the largest first."""
+    part = (subset - 1) & subset
+    while part:
+        yield part
+        part = (part - 1) & subset
+
+
+def _greedy(factors: Sequence[Labels], kept: Labels, assumed: Mapping[str, int]) -> Path:
     """Always the pair whose result grows the least over its operands, the cheaper one of equals."""
     live: list[tuple[Path, frozenset[Label]]] = list(enumerate(factors))
     bearers: dict[Label, int] = {}
@@ -92,14 +158,14 @@ def _greedy(factors: Sequence[frozenset[Label]], kept: frozenset[Label]) -> Path
             bearers[label] = bearers.get(label, 0) + 1
     while len(live) > 1:
         best: tuple[tuple[float, float], int, int, frozenset[Label]] | None = None
-        sizes = [volume(labels) for _, labels in live]
+        sizes = [volume(labels, assumed) for _, labels in live]
         for a, b in combinations(range(len(live)), 2):
             left, right = live[a][1], live[b][1]
             if not left & right and left and right:
                 continue
             joint = left | right
             result = frozenset(n for n in joint if bearers[n] > (n in left) + (n in right))
-            key = (volume(result) - sizes[a] - sizes[b], volume(joint))
+            key = (volume(result, assumed) - sizes[a] - sizes[b], volume(joint, assumed))
             if best is None or key < best[0]:
                 best = key, a, b, result
         if best is None:  # nothing is shared any more

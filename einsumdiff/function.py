@@ -6,15 +6,18 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from einsumdiff.accounts import Account, account
 from einsumdiff.arguments import Arguments
 from einsumdiff.differentiate import Jacobian
-from einsumdiff.errors import Unsupported, ValueFault
+from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
 from einsumdiff.forms.options import Options
 from einsumdiff.hessians import computed_once
 from einsumdiff.language.table import setting
 from einsumdiff.needed import arguments
+from einsumdiff.plan import Plan
 from einsumdiff.program import Program
 from einsumdiff.request import Request
+from einsumdiff.sizes import names
 
 Function = Callable[..., Any]
 Reader = Callable[[str], Any]
@@ -77,6 +80,7 @@ class Compiled:
         copy: bool = True,
         out: bool = False,
         as_matrix: bool = False,
+        sizes: Mapping[str, int] | None = None,
     ) -> str:
         """A self-contained function as text: it imports nothing but its target, and SciPy for its forms.
 
@@ -86,7 +90,7 @@ class Compiled:
         >>> print(derive("y = sum(W*X + b)", wrt="W").source().splitlines()[0])
         import numpy as np
         """
-        return self._text(Options(target, form, value, copy, out, as_matrix))
+        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes)))
 
     def compile(
         self,
@@ -97,6 +101,7 @@ class Compiled:
         copy: bool = True,
         out: bool = False,
         as_matrix: bool = False,
+        sizes: Mapping[str, int] | None = None,
     ) -> Function:
         """The function that `source` shows, loaded.
 
@@ -116,6 +121,9 @@ class Compiled:
             that it writes into and returns; with `out_is_zero=True` the zeros of the derivative are there
             already, from an earlier call say, and are not written.
         as_matrix : of the sparse form, a matrix in CSR.
+        sizes : what names of sizes will be about, `{"m": 1000, "n": 500, "k": 10}`: in which order is
+            contracted, and whether a product is multiplied out over a sum, is chosen for them. The function
+            takes any others too. A size that is not given is assumed to be 100.
 
         >>> import numpy as np
         >>> from einsumdiff import derive
@@ -123,7 +131,47 @@ class Compiled:
         >>> core, core.trace(), core.solve(np.full(1000, 3.0))[:2].tolist()
         (<Compressed (1000, 1000): 1000 numbers of 1000000>, np.float64(1000.0), [3.0, 3.0])
         """
-        return self._loaded(Options(target, form, value, copy, out, as_matrix))[0]
+        return self._loaded(Options(target, form, value, copy, out, as_matrix, self._sized(sizes)))[0]
+
+    def cost(self, /, **sizes: int) -> Account:
+        """What a call of the generated function costs at these sizes, planned for them.
+
+        Flops, bytes read and written, the peak of the memory that it takes, and the order in which it
+        contracts. A size that is not given is assumed to be 100, and named as assumed.
+
+        >>> from einsumdiff import derive
+        >>> d = derive("sum((T - U @ V.T)**2)", wrt="U")
+        >>> print(d.cost(m=1000, n=1000, p=10))
+        flops   20,420,000
+        moved   8,881,608 bytes
+        memory  240,000 bytes at most
+        sizes   m = 1000, n = 1000, p = 10
+        order   (1) V[i,j]*V[i,k] -> [j,k]   200,000 flops
+                (2) U[l,j]*(1)[j,k] -> [l,k]   200,000 flops
+                (3) T[l,m]*V[m,k] -> [l,k]   20,000,000 flops
+        """
+        given = dict(self._sized(sizes))
+        return account(self._plan(Options(sizes=tuple(sorted(given.items())))), given, self._sizes)
+
+    @property
+    def _sizes(self) -> tuple[str, ...]:
+        """The names of the sizes, in order of appearance."""
+        found = (name for one in self._program.inputs for size in one.shape for name in sorted(names(size)))
+        return tuple(dict.fromkeys(found))
+
+    def _sized(self, sizes: Mapping[str, int] | None) -> tuple[tuple[str, int], ...]:
+        """The sizes that are given, checked: each the name of a size, and a whole number."""
+        known = self._sizes
+        for name, number in (sizes or {}).items():
+            if name not in known:
+                near = nearest(str(name), known) or sorted(known)
+                hint = f"the sizes are {', '.join(near)}" if near else "all sizes are numbers here"
+                raise NameFault(f"there is no size {name!r}", hint=hint)
+            if isinstance(number, bool) or not hasattr(number, "__index__") or number < 0:
+                raise ValueFault(
+                    f"the size {name} is {number!r}", None, f"give a whole number: sizes={{{name!r}: 100}}"
+                )
+        return tuple(sorted((name, int(number)) for name, number in (sizes or {}).items()))
 
     def _text(self, options: Options) -> str:
         """The source, generated once."""
@@ -134,9 +182,15 @@ class Compiled:
         return found
 
     def _generate(self, options: Options) -> str:
-        from einsumdiff.lower import lower
         from einsumdiff.targets import numpy as target
         from einsumdiff.views.index import formula_text
+
+        plan = self._plan(options)
+        with self._setting:
+            return target.source(plan, formula_text(self._program, self._jacobians))
+
+    def _plan(self, options: Options) -> Plan:
+        from einsumdiff.lower import lower
 
         if options.value and self.asked is None:
             raise Unsupported(
@@ -155,8 +209,7 @@ class Compiled:
                 if options.form == "dense"
                 else jacobians
             )
-            plan = lower(self._program, once, name=name, keys=keys, options=options, splits=splits)
-            return target.source(plan, formula_text(self._program, jacobians))
+            return lower(self._program, once, name=name, keys=keys, options=options, splits=splits)
 
     def _function_name(self, value: bool) -> str:
         return f"value_and_{self._name}" if value else self._name

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from einsumdiff import plan
+from einsumdiff.distribute import multiplied_out
 from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.forms.options import Options
 from einsumdiff.forms.storing import Known, hoisted, kept, times
@@ -23,6 +24,7 @@ from einsumdiff.nodes import (
     Call,
     Definition,
     Entry,
+    Extent,
     Form,
     Input,
     Label,
@@ -36,6 +38,7 @@ from einsumdiff.nodes import (
     bare,
     body_arrays,
     constant_form,
+    multiply_numbers,
     substitute_factor,
 )
 from einsumdiff.plan import Expr, Plan
@@ -121,7 +124,7 @@ class _Lowering:
     ) -> None:
         self.program, self.name, self.options, self.keys = program, name, options, keys
         self.statements: list[plan.Statement] = []
-        self.products = Products()
+        self.products = Products(assumed=dict(options.sizes))
         self.taken = {i.name for i in program.inputs} | set(program.builder.taken) | set(MODULES)
         self.taken |= set(options.names)
         self.taken |= set(load_table().names)
@@ -136,6 +139,9 @@ class _Lowering:
         sizes = [size for d in self.program.definitions for size in d.shape]
         self.small = {name: SMALL for size in sizes for name in subtracted(size)}
         roots: list[Array] = [self.program.output] if value else []
+        if self.options.form == "dense" and self.options.by_cost:
+            asked = [(result.terms, result.shape) for result in results]
+            results = multiplied_out(asked, roots, self.products.assumed)
         for result in results:
             roots += _read(result.terms)
         definitions = live(roots)
@@ -325,7 +331,11 @@ class _Lowering:
     # -- sums of products ---------------------------------------------------------------------------------
 
     def sum_of(self, terms: Sequence[Term], axes: Sequence[Label | None]) -> Expr:
-        """Terms with plain axes, added up in these labels."""
+        """Terms with plain axes, added up in these labels; what scales all of them scales the sum."""
+        scale = _common_scale(terms)
+        if scale is not None:
+            inner = self.sum_of([_without_scale(term) for term in terms], axes)
+            return self.products.scaled(inner, scale)
         parts: list[tuple[int, Expr]] = []
         for term in terms:
             values = {
@@ -470,7 +480,9 @@ class _Lowering:
             for many in (False, True):
                 counted = self._fresh("c") if many else None
                 last = Label(symbol(counted)) if counted is not None else None
-                self.products.assumed = {} if counted is None else {counted: 1}  # in the order of one vector
+                self.products.assumed = dict(self.options.sizes)
+                if counted is not None:
+                    self.products.assumed[counted] = 1  # in the order of one vector
                 shape = tuple(result.shape[k] for k in over) + ((last.size,) if last else ())
                 vector = Input(self._fresh("v"), shape)
                 self.products.names[vector] = self.products.moving = vector.name
@@ -492,7 +504,8 @@ class _Lowering:
                         target,
                     )
                 )
-        self.statements, self.products.moving, self.products.assumed = outside, None, {}
+        self.statements, self.products.moving = outside, None
+        self.products.assumed = dict(self.options.sizes)
         name = self._result_name()
         size = tuple(result.shape[k] for k in rows), tuple(result.shape[k] for k in columns)
         self.statements.append(plan.Operator(name, tuple(ahead), *size, tuple(products)))
@@ -513,6 +526,32 @@ class _Lowering:
         if known is None:
             known = self.weights[value] = 1 + sum(self._weight(part) for part in plan.parts(value))
         return known
+
+
+def _common_scale(terms: Sequence[Term]) -> Product | None:
+    """The number and the sizes that two terms or more have in common, where they have the same ones."""
+    if len(terms) < 2:
+        return None
+    scales = [
+        (multiply_numbers(t.product.coefficient, -1 if t.product.coefficient < 0 else 1), _extents(t.product))
+        for t in terms
+    ]
+    number, extents = scales[0]
+    if (number == 1 and not extents) or isinstance(number, float) or any(one != scales[0] for one in scales):
+        return None
+    if any(not t.product.entries for t in terms):
+        return None
+    return Product(number, tuple(f for f in terms[0].product.factors if f in extents))
+
+
+def _extents(one: Product) -> set[Extent]:
+    return {f for f in one.factors if isinstance(f, Extent)}
+
+
+def _without_scale(term: Term) -> Term:
+    one = term.product
+    factors = tuple(f for f in one.factors if not isinstance(f, Extent))
+    return Term(term.axes, Product(-1 if one.coefficient < 0 else 1, factors, one.bound))
 
 
 def _read_inside(statements: Sequence[plan.Statement]) -> set[str]:

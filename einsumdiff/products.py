@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import isfinite
@@ -43,7 +43,7 @@ class Products:
     inline: dict[Array, Expr] = field(default_factory=dict)
     layout: dict[Array, tuple[Label, ...]] = field(default_factory=dict)
     moving: str | None = None  # the variable that changes from call to call, while the rest stays
-    assumed: Mapping[str, int] = field(default_factory=dict)  # sizes, to weigh orders of contraction with
+    assumed: dict[str, int] = field(default_factory=dict)  # sizes, to weigh orders of contraction with
 
     def product(self, one: Product, trusted: bool = False) -> Expr:
         """A product over its free labels; what it sums is contracted pair by pair."""
@@ -172,6 +172,15 @@ class Products:
             return solved, 1
         axes = tuple(n for n in plan.union([left, right]) if n not in done)
         return plan.Contract(left, right, axes), 1
+
+    def scaled(self, value: Expr, scale: Product) -> Expr:
+        """The value times a number and sizes."""
+        scalars: list[_Side] = [
+            (plan.Literal(f.size, f.power), 1) if f.power > 0 else (plan.Literal(f.size, -f.power), -1)
+            for f in scale.factors
+            if isinstance(f, Extent)
+        ]
+        return self._scaled(value, scale.coefficient, scalars)
 
     @staticmethod
     def _scaled(value: Expr, coefficient: Number, scalar: list[_Side]) -> Expr:

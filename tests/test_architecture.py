@@ -16,9 +16,10 @@ LAYERS = """
     errors  data  sizes  properties  tracing  language  language.domains  indexing  forms
     forms.options
     language.tree  nodes  language.faults  packing  tracing.places
+    costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding  plan
     language.matrix_faults  tracing.graph
-    program  language.build_rows  language.build_matrix  language.matrix_kinds  stored
+    accounts  program  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
     language.by_sympy  symmetry
@@ -44,7 +45,7 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram
+    gram  distribute
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy_helpers  targets.numpy_views

@@ -30,6 +30,9 @@ class Options:
     copy: bool = True
     out: bool = False
     as_matrix: bool = False
+    sizes: tuple[tuple[str, int], ...] = ()
+    by_cost: bool = True
+    """Whether sums are multiplied out where that costs less; False for tests, which compare the two."""
 
     @property
     def names(self) -> tuple[str, ...]:
