@@ -157,7 +157,7 @@ def measured(task: Task, size: Size, peers: list[str], quick: bool, compiled: bo
     del right
     gc.collect()
     gc.disable()
-    times = in_turns(calls, turns=7 if quick else 21, budget=0.3 if quick else 3)
+    times = in_turns(calls, turns=5 if quick else 21, budget=0.1 if quick else 3)
     gc.enable()
     for name in ("hand", "einsumdiff", *peers):
         if name in calls:
@@ -173,7 +173,7 @@ def main() -> int:
     options.add_argument("--uncompiled", action="store_true", help="all sizes, peers that start quickly")
     options.add_argument("--threads", type=int, help="for everyone; all cores otherwise")
     options.add_argument("--only", default="", help="tasks whose name this regular expression finds")
-    options.add_argument("--peers", default="jax,torch,autograd,pytensor,tensorgrad")
+    options.add_argument("--peers", help="separated by commas; the quick run has JAX and PyTorch alone")
     options.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     asked = options.parse_args()
 
@@ -183,9 +183,12 @@ def main() -> int:
     # libraries are imported from here on: their pools are made for these threads
     import numpy as np
     import report
+    from peers import PEERS
     from tasks import TASKS
 
-    peers = asked.peers.split(",") if asked.peers else []
+    peers = ["jax", "torch"] if asked.quick else list(PEERS)
+    if asked.peers is not None:
+        peers = asked.peers.split(",") if asked.peers else []
     print(report.setting(peers))
     print(report.heading(peers), flush=True)
     ours(TASKS[0], TASKS[0].quick[0], TASKS[0].arrays(np.random.default_rng(0), 2, 3))  # loads the grammar
