@@ -17,7 +17,7 @@ Key = str | tuple[str, ...]
 
 def one_matrix(jacobian: Jacobian, value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The array with the axes of the last wrt as columns, all others as rows."""
-    _no_batch([jacobian])
+    no_batch([jacobian])
     rank = value.ndim - len(jacobian.wrt[-1].shape)
     return value.reshape(prod(value.shape[:rank]), prod(value.shape[rank:]))
 
@@ -28,7 +28,7 @@ def block_matrix(
     """The blocks of first derivatives side by side, those of a scalar's Hessian in rows and columns."""
     import numpy as np
 
-    _no_batch(list(jacobians.values()))
+    no_batch(list(jacobians.values()))
     output = next(iter(jacobians.values())).output
     order = len(next(iter(jacobians.values())).wrt)
     if order > 2 or (order == 2 and output.shape):
@@ -63,6 +63,7 @@ def _starts(lengths: Mapping[str, int]) -> dict[str | None, int]:
     return {**found, None: at}
 
 
-def _no_batch(jacobians: Sequence[Jacobian]) -> None:
+def no_batch(jacobians: Sequence[Jacobian]) -> None:
+    """Elements of a batch have a matrix each: as one it would multiply each of them with the same vector."""
     if any(one.tied for one in jacobians):
         raise Unsupported("a batch has no one matrix", None, "derive without batch=, or reshape d(...)")

@@ -8,6 +8,7 @@ from typing import Any
 
 from einsumdiff.accounts import Account, account
 from einsumdiff.arguments import Arguments
+from einsumdiff.blocks import no_batch
 from einsumdiff.differentiate import Jacobian
 from einsumdiff.errors import NameFault, Unsupported, ValueFault, nearest
 from einsumdiff.forms.options import Options
@@ -201,6 +202,8 @@ class Compiled:
             raise Unsupported(
                 "a sparse array has axes, and this is a number", None, "ask with as_matrix=True"
             )
+        if options.as_matrix or options.form == "operator":
+            no_batch(jacobians)
         name, keys = self._function_name(options.value), self._keys
         splits = [len(jac.shape) - jac.ranks[-1] for jac in jacobians]
         with self._setting:

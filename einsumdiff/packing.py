@@ -80,6 +80,12 @@ class Packing:
                     None,
                     f'say what it holds: shapes={{"{head}": ...}} with an example or a dictionary of shapes',
                 )
+            if wrt in dict(self.parameters):
+                raise ValueFault(
+                    f"{wrt} holds no array",
+                    None,
+                    f'say what it holds: shapes={{"{wrt}": ...}} with an example or a dictionary of shapes',
+                )
             hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(inputs)}"
             raise NameFault(f"{wrt} is no argument of the function", None, hint)
         return found or [wrt]

@@ -169,3 +169,13 @@ def test_a_batch_is_a_name():
 def test_batch_names_sizes():
     with pytest.raises(EinsumDiffError, match="batch= names sizes"):
         derive("y = x**2", wrt="x", batch=3)
+
+
+def test_a_batch_has_no_one_matrix():
+    d = derive("y = exp(X)@w", "X", shapes={"X": "b n"}, batch="b")
+    X, w = np.arange(6.0).reshape(2, 3) / 7, np.array([1.0, -2.0, 3.0])
+    for options in ({"form": "operator"}, {"form": "sparse", "as_matrix": True}):
+        with pytest.raises(EinsumDiffError, match="a batch has no one matrix"):
+            d.compile(**options)
+    assert_close(d.compile(form="sparse")(X, w).todense(), d(X, w))
+    assert_close(d.compile(form="compressed")(X, w).dense(), d(X, w))

@@ -240,3 +240,12 @@ def test_wrong_arguments(given, message):
         given["m"].setdefault("kind", "tanh")
     with pytest.raises(EinsumDiffError, match=message):
         d(**given)
+
+
+def test_an_argument_that_holds_no_array_is_said():
+    @dataclass
+    class Model:
+        W: object
+
+    with pytest.raises(EinsumDiffError, match=r'm holds no array\nsay what it holds: shapes=\{"m": '):
+        derive(lambda m, x: np.sum(m.W @ x), "m", shapes={"m": Model("a b"), "x": "b"})
