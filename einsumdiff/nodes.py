@@ -467,6 +467,15 @@ def is_one_hot(array: Array) -> bool:
     return isinstance(array, Definition) and isinstance(array.body, OneHot)
 
 
+def whole_place(hot: Entry) -> Label | None:
+    """The label that is the place in a one-hot entry, if it runs over the whole axis.
+
+    In a part of the axis, a place from the end is another one, and some places are not there.
+    """
+    label = hot.forms[-1].label
+    return label if label is not None and label.size == hot.array.shape[-1] else None
+
+
 def _merge_extent(
     merged: dict[tuple[object, ...], Factor], coefficient: Number, size: AnySize, power: int | Fraction
 ) -> Number:

@@ -28,6 +28,7 @@ from einsumdiff.nodes import (
     counted,
     factor_labels,
     is_one_hot,
+    whole_place,
 )
 from einsumdiff.plan import Expr
 
@@ -223,7 +224,7 @@ class Products:
         barred = {n for f in conditions for n in factor_labels(f)}
         left: list[Entry] = []
         for hot in hots:
-            place = hot.forms[-1].label
+            place = whole_place(hot)
             others = {n for h in hots if h is not hot for n in factor_labels(h)}
             if place is None or place not in bound or place in barred | others:
                 left.append(hot)
@@ -232,7 +233,7 @@ class Products:
             operands = [(plan.taken(v, place, index), side) for v, side in operands]
             bound = tuple(n for n in bound if n is not place)
         for hot in left:
-            place, index = hot.forms[-1].label, self.places(hot)
+            place, index = whole_place(hot), self.places(hot)
             others = {n for h in left if h is not hot for n in factor_labels(h)}
             inside = [(v, side) for v, side in operands if place not in v.axes]
             outside = [(v, side) for v, side in operands if place in v.axes]

@@ -144,3 +144,33 @@ def test_what_is_no_index_is_refused(text, wrt, message):
     with pytest.raises(EinsumDiffError) as caught:
         derive(text, wrt)
     assert message in str(caught.value)
+
+
+X4 = np.array([0.4, -0.7, 1.1, -1.3])
+A4 = np.random.default_rng(8).standard_normal((4, 4))
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "outer(concatenate([x[1:], (A@x)[:1]])[k], x)",
+        "concatenate([x[1:], (A@x)[:1]])[k]",
+        "sum(concatenate([x[1:]**2, x[:1]*x[0]])[k]*z)",
+        "concatenate([x[1:]**2, tanh(x)[:1]])[k]*z",
+        "roll(x**2, 1)[k]*z",
+        "pad(x**2, 1)[k]*z",
+    ],
+)
+@pytest.mark.parametrize("places", [[3, 1], [-1, 0], [-2, -3], [-4, 3]])
+def test_places_in_what_is_joined_of_parts(program, places):
+    """A place beyond a part, or from the end of the whole, is no place of the part."""
+    d = derive(program, wrt="x", shapes={"x": "n", "k": "q"})
+    arrays = {"x": X4, "k": np.array(places), "A": A4, "z": np.array([1.5, -0.7])}
+    arrays = {name: arrays[name] for name in d.inputs}
+    f = d.compile(value=True)
+    expected = numerical_jacobian(lambda **given: f(**given)[0], arrays, "x")
+    assert_close(d(**arrays), expected, 1e-8)
+    assert_close(d.compile(form="compressed")(**arrays).dense(), expected, 1e-8)
+    assert_close(d.jvp(**arrays, dx=A4[1]), expected @ A4[1], 1e-8)
+    second = derive(program, wrt="x", shapes={"x": "n", "k": "q"}, order=2)
+    assert_close(second(**arrays), numerical_jacobian(d, arrays, "x"), 1e-8)

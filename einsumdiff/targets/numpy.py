@@ -550,7 +550,7 @@ class _Writer(Views):
         places = self.emit(index, ())
         label = form.label
         self.typed = True
-        if label is None or label in places.axes:
+        if label is None or label in places.axes or label.size != size:
             axes = tuple(dict.fromkeys((*places.axes, *form.labels)))
             spread = self.spread(places, axes).within(POWER)
             test = f"{spread} % {self.size(size, POWER)} == {self.affine(form, axes)}"

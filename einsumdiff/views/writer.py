@@ -32,6 +32,7 @@ from einsumdiff.nodes import (
     counted,
     factor_labels,
     is_one_hot,
+    whole_place,
 )
 from einsumdiff.sizes import AnySize
 from einsumdiff.sizes import names as size_names
@@ -73,7 +74,7 @@ def gathered(product: Product) -> dict[Label, tuple[Array, tuple[Form, ...]]]:
     """The summed labels that are places in an index array: x[j]*[k[i] == j] is written `x[k[i]]`."""
     found: dict[Label, tuple[Array, tuple[Form, ...]]] = {}
     for hot in product.entries:
-        place = hot.forms[-1].label if is_one_hot(hot.array) else None
+        place = whole_place(hot) if is_one_hot(hot.array) else None
         if place is None or place not in product.bound or place.size == 1:
             continue
         others = [f for f in product.factors if f is not hot and place in factor_labels(f)]
