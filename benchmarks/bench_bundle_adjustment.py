@@ -21,6 +21,7 @@ from scipy.sparse import csr_array
 from einsumdiff import derive
 
 CAMERAS, POINTS, VIEWS = 50, 2000, 4
+ROUNDS = 3
 
 
 def residual(cameras, points, features, camera, point):
@@ -95,12 +96,14 @@ def main(evaluations: int) -> None:
     print(f"{problem.x0.size} unknowns, {sparse.shape[0]} residuals, {sparse.nnz} entries that are not zero")
     print(f"deriving, compiling and the first Jacobian: {deriving:.2f} s; SciPy {scipy.__version__}\n")
     print("| Jacobian | seconds | Jacobians | cost at the end |\n| --- | ---: | ---: | ---: |")
-    found = {}
-    for name, solve in solvers.items():
-        began = time.perf_counter()
-        found[name] = solve()
-        took = time.perf_counter() - began
-        print(f"| {name} | {took:.1f} | {found[name].njev} | {found[name].cost:.6f} |", flush=True)
+    found, took = {}, {name: float("inf") for name in solvers}
+    for _ in range(ROUNDS):  # in turns: what else the machine does meets both
+        for name, solve in solvers.items():
+            began = time.perf_counter()
+            found[name] = solve()
+            took[name] = min(took[name], time.perf_counter() - began)
+    for name, one in found.items():
+        print(f"| {name} | {took[name]:.1f} | {one.njev} | {one.cost:.6f} |")
     costs = [one.cost for one in found.values()]
     assert max(costs) - min(costs) < 1e-4 * min(costs), "they end at different minima"
 
