@@ -247,10 +247,13 @@ class _Lowering:
             match definition.body:
                 case Sum(terms):
                     count_terms(terms)
-                case Call(_, _, operands):
-                    for o in operands:
+                case Call(function, _, operands):
+                    row = load_table()[function]
+                    for k, o in enumerate(operands):
                         if isinstance(o, Entry):
-                            count(o.array, o.forms)
+                            # a template would compute what stands in place once for each mention of it
+                            twice = isinstance(row, Function) and row.spelling.repeats(row.parameters[k].name)
+                            count(o.array, o.forms, 2 if twice else 1)
                 case Reduce(_, _, _, entry, _):
                     count(entry.array, entry.forms)
                 case OneHot(_, entry):

@@ -28,6 +28,9 @@ class Parameter:
     others: tuple[str, ...] = ()
 
 
+_NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
+
+
 @dataclass(frozen=True, slots=True)
 class Spelling:
     """How NumPy (or SciPy) says it: a dotted name after `np.` / `special.`, or a template.
@@ -64,8 +67,16 @@ class Spelling:
             name: text if re.fullmatch(r"[\w.]+", text) else f"({text})"
             for name, text in zip(parameters, arguments, strict=True)
         }
-        text = re.sub(r"(?<![\w.])[^\W\d]\w*", lambda word: given.get(word[0], word[0]), self.text)
+        text = _NAME.sub(lambda word: given.get(word[0], word[0]), self.text)
         return text if _is_call(text) else f"({text})"
+
+    def repeats(self, parameter: str) -> bool:
+        """Whether the expression has that argument in more than one place.
+
+        >>> Spelling("np.logaddexp(x, -x)", template=True, scipy=False).repeats("x")
+        True
+        """
+        return self.template and _NAME.findall(self.text).count(parameter) > 1
 
 
 def _is_call(text: str) -> bool:
