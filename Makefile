@@ -24,7 +24,7 @@ lint: $(VENV)/test.stamp
 bench-quick: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/bench_derive.py --quick
 	$(BIN)/python benchmarks/bench_structure.py --quick
-	$(BIN)/python benchmarks/bench_peers.py --quick
+	$(BIN)/python benchmarks/bench_peers.py --quick --threads 1
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/bench_derive.py
