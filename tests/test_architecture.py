@@ -45,7 +45,7 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute
+    gram  distribute  sharing
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy_helpers  targets.numpy_views
