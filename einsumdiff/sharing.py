@@ -1,6 +1,6 @@
 """What several statements compute is computed once.
 
-    result1 = (T - U @ V.T) @ V;  result2 = (T - U @ V.T).T @ U   ->   t1 = T - U @ V.T;  result1 = t1 @ V; ...
+    result1 = (T - U @ V.T) @ V;  result2 = (T - U @ V.T).T @ U   ->   t1 = T - U @ V.T; ...
 
 Expressions are equal up to the names of their labels, the order of their axes, and that of the operands of
 a product. What is inside of loops and operators stays as it is.
