@@ -30,11 +30,13 @@ def order(
     kept: Labels,
     moving: Sequence[bool] | None = None,
     sizes: Mapping[str, int] | None = None,
+    shared: Mapping[tuple[int, int], float] | None = None,
 ) -> Path:
     """A tree of pairs over the positions of the factors, of least cost.
 
     `moving` tells the factors that change from call to call: what is made of the others alone is made once,
-    and counts half. `sizes`: what names of sizes are assumed to be.
+    and counts half. `sizes`: what names of sizes are assumed to be. `shared`: the part of its cost that a
+    pair of factors counts, where other products want it too.
     """
     assert factors
     sizes = sizes or {}
@@ -47,7 +49,8 @@ def order(
     if subsets is None:
         return _greedy(factors, kept, sizes)
     changing = -1 if moving is None else sum(1 << k for k, one in enumerate(moving) if one)
-    return _exact(factors, kept, subsets, changing, sizes)
+    parts = {1 << a | 1 << b: part for (a, b), part in (shared or {}).items()}
+    return _exact(factors, kept, subsets, changing, sizes, parts)
 
 
 def cost(factors: Sequence[Labels], bound: Labels, sizes: Mapping[str, int]) -> Cost:
@@ -110,7 +113,12 @@ def _connected(factors: Sequence[Labels]) -> list[int] | None:
 
 
 def _exact(
-    factors: Sequence[Labels], kept: Labels, subsets: Sequence[int], moving: int, sizes: Mapping[str, int]
+    factors: Sequence[Labels],
+    kept: Labels,
+    subsets: Sequence[int],
+    moving: int,
+    sizes: Mapping[str, int],
+    shared: Mapping[int, float],
 ) -> Path:
     everything = (1 << len(factors)) - 1
     union: dict[int, Labels] = {0: frozenset()}
@@ -134,7 +142,8 @@ def _exact(
             if part & ~subset or not part & low or other not in best or part not in best:
                 continue  # each split once
             step = pair(left_over[part], left_over[other], left_over[subset], sizes).weight
-            total = best[part][0] + best[other][0] + step * (1.0 if subset & moving else ONCE)
+            step *= shared.get(subset, 1.0) * (1.0 if subset & moving else ONCE)
+            total = best[part][0] + best[other][0] + step
             if found is None or total < found[0]:
                 found = total, (best[part][1], best[other][1])
         assert found is not None

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from einsumdiff import plan
+from einsumdiff.accounts import account
 from einsumdiff.distribute import multiplied_out
 from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.forms.options import Options
@@ -41,6 +42,7 @@ from einsumdiff.nodes import (
     multiply_numbers,
     substitute_factor,
 )
+from einsumdiff.pairs import Pairs
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
@@ -106,7 +108,14 @@ def lower(
                 f"{module} is a module in generated source",
                 hint=f"call the input something else than {module}",
             )
-    return replace(_Lowering(program, name, options, keys).run(results, splits), keys=tuple(keys))
+    lowering = _Lowering(program, name, options, keys)
+    found = lowering.run(results, splits)
+    pairs = lowering.products.pairs.again() if options.form == "dense" else None
+    if pairs is not None:
+        other = _Lowering(program, name, options, keys, pairs).run(results, splits)
+        given = dict(options.sizes)
+        found = min(found, other, key=lambda one: account(one, given, tuple(one.sources)).weight)
+    return replace(found, keys=tuple(keys))
 
 
 def _read(terms: Iterable[Term]) -> list[Array]:
@@ -121,11 +130,16 @@ def _numbers(definitions: Sequence[Definition], results: Sequence[Result]) -> se
 
 class _Lowering:
     def __init__(
-        self, program: Program, name: str, options: Options, keys: Sequence[str | tuple[str, ...]]
+        self,
+        program: Program,
+        name: str,
+        options: Options,
+        keys: Sequence[str | tuple[str, ...]],
+        pairs: Pairs | None = None,
     ) -> None:
         self.program, self.name, self.options, self.keys = program, name, options, keys
         self.statements: list[plan.Statement] = []
-        self.products = Products(assumed=dict(options.sizes))
+        self.products = Products(assumed=dict(options.sizes), pairs=pairs or Pairs())
         self.taken = {i.name for i in program.inputs} | set(program.builder.taken) | set(MODULES)
         self.taken |= set(options.names)
         self.taken |= set(load_table().names)

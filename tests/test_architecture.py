@@ -19,10 +19,10 @@ LAYERS = """
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding  plan
     language.matrix_faults  tracing.graph  cutting
-    accounts  program  language.build_rows  language.build_matrix  language.matrix_kinds  stored
+    accounts  program  equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
-    language.by_sympy  symmetry
+    language.by_sympy  symmetry  pairs
     structure
     language.table  indexing.shapes  indicators  needed  subspace
     language.matrix_functions
