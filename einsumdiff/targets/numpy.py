@@ -18,7 +18,7 @@ from einsumdiff import plan
 from einsumdiff.errors import NameFault
 from einsumdiff.forms import runtime
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
-from einsumdiff.nodes import Form, Label, bare
+from einsumdiff.nodes import Form, Input, Label, bare
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.sizes import AnySize, Size, names, symbol
 from einsumdiff.targets.numpy_helpers import HELPERS
@@ -79,6 +79,7 @@ class _Writer(Views):
         self.variables = taken
         self.same: dict[str, str] = {}  # variables that would hold what another one holds
         self.runtime: dict[str, None] = {}  # the forms whose objects are made
+        self.later: list[str] = []  # functions that are called when a result is asked what it is
         self.given: dict[str, None] = {}  # modules and functions of the user's, in order of use
 
     # -- the module -----------------------------------------------------------------------------------
@@ -91,10 +92,7 @@ class _Writer(Views):
         body.append(f"return {self._returned()}")
         head = self._sizes()
         if self.typed:
-            numbers = [p.name for p in self.plan.parameters if p.name not in self.plan.indices]
-            arguments = [*numbers, "np.float32"]
-            kind = f"np.result_type({', '.join(arguments)})" if len(arguments) > 1 else "np.dtype(float)"
-            head.append(f"{self.dtype} = {kind}")
+            head.append(f"{self.dtype} = {self._kind()}")
         shapes = [
             f"{p.name}: ({', '.join(map(str, p.shape))}{',' * (len(p.shape) == 1)})"
             for p in self.plan.parameters
@@ -121,6 +119,7 @@ class _Writer(Views):
         helpers += [runtime.text(form) for form in self.runtime if form != "operator"]
         if len(helpers) and set(self.runtime) - {"operator"}:
             imports[:1] = [*runtime.FIRST, *imports[:1]]
+        helpers += self.later
         function = f"def {self.plan.name}({parameters}):\n" + textwrap.indent(text, "    ")
         return (
             "\n".join(imports)
@@ -129,6 +128,16 @@ class _Writer(Views):
             + function
             + "\n"
         )
+
+    @property
+    def _numbers(self) -> list[Input]:
+        """The parameters that hold numbers, and no places."""
+        return [p for p in self.plan.parameters if p.name not in self.plan.indices]
+
+    def _kind(self) -> str:
+        """The kind of the result's numbers."""
+        arguments = [*(p.name for p in self._numbers), "np.float32"]
+        return f"np.result_type({', '.join(arguments)})" if len(arguments) > 1 else "np.dtype(float)"
 
     def _returned(self) -> str:
         returns = list(self.plan.returns)
@@ -233,14 +242,43 @@ class _Writer(Views):
         return lines
 
     def _stored(self, store: plan.Store) -> list[str]:
-        self.typed = True
         self.runtime[store.form] = None
-        made = "sparse" if store.form == "sparse" else "Compressed"
+        if store.form == "compressed":
+            return self._stored_later(store)
+        self.typed = True
         last = ", as_matrix=True" if store.as_matrix else ""
-        cores = [self._core(one) for one in store.kept]
-        head = f"{store.name} = {made}({self.shape(store.shape)}, {store.split}, ["
+        cores = [f"    {self._core(one)}," for one in store.kept]
+        head = f"{store.name} = sparse({self.shape(store.shape)}, {store.split}, ["
         tail = f"], {self.dtype}{last})"
-        return [head, *(f"    {core}," for core in cores), tail] if cores else [head + tail]
+        return [head, *cores, tail] if cores else [head + tail]
+
+    def _stored_later(self, store: plan.Store) -> list[str]:
+        """The object is given what makes its patterns, a function of sizes, kinds and numbers alone.
+
+        Of an array that is no factor it is given the kind, so that it does not keep the array.
+        """
+        sizes, self.sizes, typed = self.sizes, set(), self.typed
+        cores = [f"        {self._core(one)}," for one in store.kept]
+        shape = self.shape(store.shape)
+        given = {name: name for name in sorted(self.sizes)}
+        self.sizes, self.typed = sizes | self.sizes, typed
+        for one in store.kept:
+            parts = [*one.factors, one.scale, *(index for _, index in one.places)]
+            given |= {name: name for part in parts for name in sorted(plan.reads(part))}
+        given = {self.same.get(name, name): name for name in given}
+        lines = []
+        if typed:
+            given[self.dtype] = self.dtype
+        else:
+            for p in self._numbers:
+                given.setdefault(p.name, f"{p.name}.dtype" if p.shape else p.name)
+            lines.append(f"{self.dtype} = {self._kind()}")
+        lines += [f"return {shape}, {store.split}, [", *(core[4:] for core in cores), f"], {self.dtype}"]
+        name = f"_stored_{store.name}"
+        head = f"def {name}({', '.join(given)}):"
+        said = f'"""The shape, the first column, the patterns and the kind of {store.name}."""'
+        self.later.append("\n".join([head, *(f"    {line}" for line in [said, *lines])]))
+        return [f"{store.name} = Compressed(({', '.join([name, *given.values()])}))"]
 
     def _core(self, one: plan.Kept) -> str:
         """A term: the sizes of its labels, the form of each axis, the factors with their labels."""
