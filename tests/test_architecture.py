@@ -48,12 +48,18 @@ LAYERS = """
     gram  distribute
     lower  tracing.recorded  relying
     tracing.tracer
-    targets  targets.numpy_helpers  targets.numpy_views
+    targets  targets.numpy.helpers  targets.numpy.text
+    targets.numpy.views
+    targets.numpy.products  targets.numpy.places
+    targets.numpy.expressions
+    targets.numpy.statements
+    targets.numpy.forms
     forms.patterns
     forms.solving
     forms.compressed
     forms.runtime  forms.assembly
-    targets.numpy  evaluate
+    targets.numpy.module  targets.numpy.loading  evaluate
+    targets.numpy
     views  views.letters  views.ranges  views.text
     views.writer
     views.index
