@@ -18,7 +18,7 @@ LAYERS = """
     language.tree  nodes  language.faults  packing  tracing.places
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding  plan
-    language.matrix_faults  tracing.graph
+    language.matrix_faults  tracing.graph  cutting
     accounts  program  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
@@ -45,7 +45,7 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute
+    gram  distribute  sharing
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy.helpers  targets.numpy.text
