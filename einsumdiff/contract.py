@@ -130,13 +130,14 @@ def _exact(
         return union[subset]
 
     left_over = {subset: of(subset) & (of(everything ^ subset) | kept) for subset in subsets}
-    best: dict[int, tuple[float, Path]] = {1 << k: (0.0, k) for k in range(len(factors))}
+    best: dict[int, tuple[float, int, Path]] = {1 << k: (0.0, 0, k) for k in range(len(factors))}
     dense = len(subsets) == everything
     for subset in subsets:
         if subset in best:
             continue
         low = subset & -subset
-        found: tuple[float, Path] | None = None
+        found: tuple[float, int, Path] | None = None
+        guessed = _guessed(left_over[subset])
         for part in _parts(subset) if dense else subsets:
             other = subset ^ part
             if part & ~subset or not part & low or other not in best or part not in best:
@@ -144,11 +145,21 @@ def _exact(
             step = pair(left_over[part], left_over[other], left_over[subset], sizes).weight
             step *= shared.get(subset, 1.0) * (1.0 if subset & moving else ONCE)
             total = best[part][0] + best[other][0] + step
-            if found is None or total < found[0]:
-                found = total, (best[part][1], best[other][1])
+            sizes_made = best[part][1] + best[other][1] + guessed
+            if found is None or (total, sizes_made) < found[:2]:
+                found = total, sizes_made, (best[part][2], best[other][2])
         assert found is not None
         best[subset] = found
-    return best[everything][1]
+    return best[everything][2]
+
+
+def _guessed(labels: Labels) -> int:
+    """How many sizes an array has; of ways of one cost the one is taken whose arrays have the fewest.
+
+    `M[i,j]*V[j,k]*V[j,l]` may make m*n*k numbers or n*k*k. Where nothing is known of the sizes these are
+    equal. The result has two axes of size k, so k is more likely the small one.
+    """
+    return len({label.size for label in labels})
 
 
 def _parts(subset: int) -> Iterator[int]:

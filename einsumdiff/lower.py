@@ -49,6 +49,7 @@ from einsumdiff.program import Program, live
 from einsumdiff.sharing import shared
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
 from einsumdiff.terms import injective, known_labels
+from einsumdiff.writing import passes
 
 MOST_INLINE = 9
 """A definition that is used once stands in place up to so many operations."""
@@ -382,40 +383,46 @@ class _Lowering:
     def _write_terms(
         self, name: str, terms: Sequence[Term], shape: tuple[AnySize, ...], own: bool = True
     ) -> None:
-        plain = [term for term in terms if _plain(term, shape)]
+        plain: list[Term] = []
+        others: list[Term] = []
+        for term in terms:
+            (plain if _plain(term, shape) else others).append(term)
         if plain:
             axes = tuple(Label(size) if size != 1 else None for size in shape)
-            own = own or len(plain) < len(terms)  # it is written into
+            own = own or bool(others)  # it is written into
             self.statements.append(plan.Assign(name, self.sum_of(plain, axes), axes, own, shown=not own))
         else:
             self.statements.append(plan.Zeros(name, shape))
-        first = not plain
-        for term in terms:
-            if term not in plain:
-                self.statements += self._write(name, term, shape, first)
-                first = False
+        apart: list[Term] = []
+        meeting: list[Term] = []
+        for term in others:
+            (apart if _within(term, shape) and injective(term.axes) else meeting).append(term)
+        for one in passes(apart, self.products.assumed):
+            labels = tuple(map(bare, one.labels))
+            value = self.sum_of([Term(labels, each) for each in one.products], one.labels)
+            first = one.first and not plain
+            self.statements.append(plan.Write(name, one.axes, shape, value, one.labels, first, True))
+        for term in meeting:
+            self.statements += self._write(name, term, shape)
 
-    def _write(self, name: str, term: Term, shape: tuple[AnySize, ...], first: bool) -> list[plan.Statement]:
-        proved = all(form.within(size) for form, size in zip(term.axes, shape, strict=True))
-        if not proved or not injective(term.axes):
-            looped = self._loop_label(term) if proved else None
-            if looped is not None:
-                variable = self._fresh("k")
-                fixed = {looped: constant_form(symbol(variable))}
-                inner = Term(
-                    tuple(form.substitute(fixed) for form in term.axes),
-                    Product(
-                        term.product.coefficient,
-                        tuple(substitute_factor(f, fixed) for f in term.product.factors),
-                        term.product.bound,
-                    ),
-                )
-                body = self._write_proved(name, inner, shape, _reads_within(term.product))
-                return [plan.Loop(variable, looped.size, tuple(body))]
-            value = self.products.product(term.product)
-            return [plan.Write(name, term.axes, shape, value, term.labels, False, False)]
+    def _write(self, name: str, term: Term, shape: tuple[AnySize, ...]) -> list[plan.Statement]:
+        """A term with places outside, or several values for one place."""
+        looped = self._loop_label(term) if _within(term, shape) else None
+        if looped is not None:
+            variable = self._fresh("k")
+            fixed = {looped: constant_form(symbol(variable))}
+            inner = Term(
+                tuple(form.substitute(fixed) for form in term.axes),
+                Product(
+                    term.product.coefficient,
+                    tuple(substitute_factor(f, fixed) for f in term.product.factors),
+                    term.product.bound,
+                ),
+            )
+            body = self._write_proved(name, inner, shape, _reads_within(term.product))
+            return [plan.Loop(variable, looped.size, tuple(body))]
         value = self.products.product(term.product)
-        return [plan.Write(name, term.axes, shape, value, term.labels, first, True)]
+        return [plan.Write(name, term.axes, shape, value, term.labels, False, False)]
 
     def _write_proved(
         self, name: str, term: Term, shape: tuple[AnySize, ...], trusted: bool
@@ -589,6 +596,11 @@ def _read_inside(statements: Sequence[plan.Statement]) -> set[str]:
         if one.name in found and not one.own and isinstance(one.value, plan.Load | plan.View):
             found.add(one.value.name)
     return found
+
+
+def _within(term: Term, shape: Sequence[AnySize]) -> bool:
+    """Whether every place is proved to be in bounds."""
+    return all(form.within(size) for form, size in zip(term.axes, shape, strict=True))
 
 
 def _reads_within(one: Product) -> bool:

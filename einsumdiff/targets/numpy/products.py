@@ -5,7 +5,7 @@ from __future__ import annotations
 from einsumdiff import plan
 from einsumdiff.plan import Expr
 from einsumdiff.targets.numpy.text import ATOM, MATMUL, POWER, Axes, Text
-from einsumdiff.targets.numpy.views import Operands, ordered
+from einsumdiff.targets.numpy.views import Operands, ordered, volume
 
 
 class Products(Operands):
@@ -31,12 +31,33 @@ class Products(Operands):
             return Text(f"np.vdot({a.text}, {b.text})", ())
         if not batch:
             a, b = self.emit(left, rows + summed), self.emit(right, summed + columns)
-            places = ([a.axes.index(n) for n in summed], [b.axes.index(n) for n in summed])
             axes = tuple(n for n in a.axes if n in rows) + tuple(n for n in b.axes if n in columns)
+            matrices = self._flat(a, summed, True), self._flat(b, summed, False)
+            if matrices[0] is not None and matrices[1] is not None:
+                text = f"{matrices[0].within(MATMUL)} @ {matrices[1].within(POWER)}"
+                if len(axes) == 2:
+                    return Text(text, axes, MATMUL)
+                return Text(f"({text}).reshape({self.shape([n.size for n in axes])})", axes)
+            places = ([a.axes.index(n) for n in summed], [b.axes.index(n) for n in summed])
             return Text(f"np.tensordot({a.text}, {b.text}, axes={places})", axes)
         a, b = self.emit(left, ()), self.emit(right, ())
         axes = ordered(batch + rows + columns, want)
         return self.einsum([a, b], axes)
+
+    def _flat(self, text: Text, summed: Axes, last: bool) -> Text | None:
+        """The array as a matrix, the summed labels its last axis or its first, and all others the other one.
+
+        None where an axis would have to be moved. `np.tensordot` finds the same, but that takes it
+        microseconds, and it transposes before it reshapes, which copies.
+        """
+        free = tuple(n for n in text.axes if n not in summed)
+        for groups in ((free, summed), (summed, free)):
+            if free and text.axes == groups[0] + groups[1]:
+                if len(text.axes) > 2:
+                    shape = self.shape([volume([n.size for n in group]) for group in groups])
+                    text = Text(f"{text.within(ATOM)}.reshape({shape})", text.axes)
+                return text if last is (groups[1] is summed) else Text(f"{text.within(ATOM)}.T", text.axes)
+        return None
 
     def solved(self, value: plan.Solve) -> Text:
         matrix = self.arranged(self.emit(value.matrix, value.matrix.axes), value.matrix.axes)

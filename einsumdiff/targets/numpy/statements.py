@@ -57,7 +57,7 @@ class Statements(Expressions):
                         lines.append(f"{name}[...] = 0")
                         continue
                     lines += ["if not out_is_zero:", f"    {name}[...] = 0"]
-                    added = [self._target(write)[0] for write in writes[1:]]
+                    added = [self._target(write)[0] for write in writes if not write.first]
                     if added:
                         lines += ["else:", *(f"    {target} = 0" for target in added)]
                 case _:
