@@ -367,18 +367,19 @@ class _Lowering:
     def _write_terms(
         self, name: str, terms: Sequence[Term], shape: tuple[AnySize, ...], own: bool = True
     ) -> None:
-        plain = [term for term in terms if _plain(term, shape)]
+        plain, others = [], []
+        for term in terms:
+            (plain if _plain(term, shape) else others).append(term)
         if plain:
             axes = tuple(Label(size) if size != 1 else None for size in shape)
-            own = own or len(plain) < len(terms)  # it is written into
+            own = own or bool(others)  # it is written into
             self.statements.append(plan.Assign(name, self.sum_of(plain, axes), axes, own, shown=not own))
         else:
             self.statements.append(plan.Zeros(name, shape))
         first = not plain
-        for term in terms:
-            if term not in plain:
-                self.statements += self._write(name, term, shape, first)
-                first = False
+        for term in others:
+            self.statements += self._write(name, term, shape, first)
+            first = False
 
     def _write(self, name: str, term: Term, shape: tuple[AnySize, ...], first: bool) -> list[plan.Statement]:
         proved = all(form.within(size) for form, size in zip(term.axes, shape, strict=True))

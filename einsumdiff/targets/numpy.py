@@ -18,7 +18,7 @@ from einsumdiff import plan
 from einsumdiff.errors import NameFault
 from einsumdiff.forms import runtime
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
-from einsumdiff.nodes import Form, Label, bare
+from einsumdiff.nodes import Form, Input, Label, bare
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.sizes import AnySize, Size, names, symbol
 from einsumdiff.targets.numpy_helpers import HELPERS
@@ -147,13 +147,13 @@ class _Writer(Views):
             if name in self.sizes:
                 self.sizes.update(names(sources[name].less))
                 self.sizes.update(names(sources[name].by))
+        plainly: dict[Input, dict[int, str]] = {}
+        for name, one in sources.items():
+            if one.plain and name in self.sizes:
+                plainly.setdefault(one.array, {})[one.axis] = name
         lines = []
         for parameter in self.plan.parameters:
-            wanted = {
-                one.axis: name
-                for name, one in sources.items()
-                if one.array is parameter and one.plain and name in self.sizes
-            }
+            wanted = plainly.get(parameter)
             if not wanted:
                 continue
             rank = len(parameter.shape)

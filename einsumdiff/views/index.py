@@ -32,6 +32,7 @@ from einsumdiff.views.letters import (
     DEFINITIONS,
     INDICES,
     WRT,
+    Used,
     bodies_letters,
     choose,
     in_place,
@@ -92,7 +93,7 @@ class _Page:
         """
         found: dict[Array, str] = {}
         sizes = {name for one in self.program.inputs for size in one.shape for name in names(size)}
-        used = set(taken) | letters | sizes
+        used = Used(taken | letters | sizes)
         seen: set[str] = {array.name for array in self.program.inputs}
         for definition in reversed(self.definitions):
             if definition.named and definition.name not in seen:
@@ -102,8 +103,7 @@ class _Page:
             if definition not in self.inline and definition not in found:
                 hint = definition.name if definition.named else None
                 if hint:
-                    k = next(k for k in range(1, len(used) + 2) if f"{hint}{k}" not in used)
-                    found[definition] = f"{hint}{k}"
+                    found[definition] = next(used.numbered(hint))
                     used.add(found[definition])
                 else:
                     found[definition] = choose(None, DEFINITIONS, used)
@@ -115,7 +115,7 @@ class _Page:
         for definition in self.definitions:
             if definition in self.inline:
                 continue
-            used = set(self.taken)
+            used = Used(self.taken)
             places = place_axes(wanted_letters(definition), definition.shape, INDICES, used)
             body = definition.body
             self.writer.begin(places, body.terms if isinstance(body, Sum) else ())
@@ -127,13 +127,13 @@ class _Page:
 
     def partial(self, jacobian: Jacobian) -> str:
         """`dy[i]/dx[m] = ...`."""
-        used = set(self.taken)
+        used = Used(self.taken)
         places = self.places(jacobian, used)
         self.writer.begin(places, jacobian.terms)
         text = self.writer.terms(jacobian.terms, places, jacobian.shape, used)
         return f"{_left(jacobian, places)} = {text.within(SUM)}"
 
-    def places(self, jacobian: Jacobian, used: set[str]) -> tuple[Form, ...]:
+    def places(self, jacobian: Jacobian, used: Used) -> tuple[Form, ...]:
         """Letters for the axes: the user's for those of the output, the next free ones for the others."""
         output = jacobian.output
         rank = len(output.shape)
@@ -197,7 +197,7 @@ def axis_letters(program: Program, jacobian: Jacobian) -> list[str]:
     """The letters on the left side of the printed derivative."""
     page = _page(program, [jacobian])
     page.written([jacobian])
-    return [form_text(form) for form in page.places(jacobian, set(page.taken))]
+    return [form_text(form) for form in page.places(jacobian, Used(page.taken))]
 
 
 def program_text(program: Program, explicit: bool = True, outputs: Sequence[Definition] | None = None) -> str:
