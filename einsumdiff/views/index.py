@@ -23,7 +23,6 @@ from einsumdiff.nodes import (
     Product,
     Reduce,
     Sum,
-    body_arrays,
 )
 from einsumdiff.program import Program, live
 from einsumdiff.properties import MEANINGS, kind
@@ -171,13 +170,9 @@ def _tiny_output(
     output = program.output
     bare = Definition("", output.shape, output.body)
     replaced = [bare if d is output else d for d in definitions]
-    if isinstance(output.body, Sum) or any(isinstance(a, Definition) for a in _reads(output)):
+    if isinstance(output.body, Sum) or any(isinstance(a, Definition) for a in output.reads):
         return set()
     return {output} if bare in in_place(replaced, [Product(1)]) else set()
-
-
-def _reads(definition: Definition) -> tuple[Array, ...]:
-    return body_arrays(definition.body)
 
 
 def _says_its_shape(definition: Definition, inline: Set[Array]) -> bool:
@@ -286,7 +281,7 @@ def _ties(program: Program, jacobians: Sequence[Jacobian]) -> list[str]:
     wrt: set[Array] = {array for jac in jacobians for array in jac.wrt}
     names_: dict[str, None] = {}
     for definition in live([jacobians[0].output]):
-        if not wrt & set(body_arrays(definition.body)):
+        if not wrt & {*definition.reads}:
             continue
         wrt.add(definition)
         match definition.body:
@@ -334,4 +329,4 @@ def _zero_in(program: Program, jacobian: Jacobian) -> list[str]:
 
 
 def _depends(output: Definition, array: Array) -> bool:
-    return output is array or any(array in body_arrays(d.body) for d in live([output]))
+    return output is array or any(array in d.reads for d in live([output]))

@@ -71,9 +71,7 @@ class Used:
         yield from (name for n in itertools.count(k) if (name := f"{hint}{n}") not in self)
 
 
-def choose(
-    wanted: str | None, pool: str, used: Used, may: Callable[[str], bool] = lambda name: True
-) -> str:
+def choose(wanted: str | None, pool: str, used: Used, may: Callable[[str], bool] = lambda name: True) -> str:
     """The wanted letter if it is free, else the first free one of the pool, then `i1, i2, ...`.
 
     `may`: what else has to hold of it.

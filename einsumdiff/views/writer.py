@@ -208,20 +208,23 @@ class Writer:
                 cuts.append(Tie(place.label.size, form.substitute(env)))
         if count is not None:
             parts.append(self._counted(count.substitute(env)))
-        for place_, (array, forms) in hots.items():
-            forms = tuple(form.substitute(env) for form in forms)
-            accesses.add(forms, array.shape)
-            env[place_] = bare(Gathered(place_.size, self.names.get(array, array.name), forms))
-        pinned, self.pinned = self.pinned, self.pinned | self._pins(product, env)
+        for place_, (array, places) in hots.items():
+            places = tuple(form.substitute(env) for form in places)
+            accesses.add(places, array.shape)
+            env[place_] = bare(Gathered(place_.size, self.names.get(array, array.name), places))
+        read = [
+            tuple([form.substitute(env) for form in f.forms]) if isinstance(f, Entry | Mask) else ()
+            for f in product.factors
+        ]
+        pinned, self.pinned = self.pinned, self.pinned | self._pins(product, read)
         self.pinned |= {label for one in compared(product) if one in env for label in env[one].labels}
-        for factor in product.factors:
+        for factor, forms in zip(product.factors, read, strict=True):
             match factor:
                 case Guard() if count is not None:
                     pass
                 case Entry(array) if is_one_hot(array) and factor.forms[-1].label in hots:
                     pass
-                case Entry(array, forms, power):
-                    forms = tuple(form.substitute(env) for form in forms)
+                case Entry(array, _, power):
                     self._access(accesses, array, forms)
                     rank = -len(forms) or -99
                     single = array not in self.inline
@@ -248,8 +251,7 @@ class Writer:
                     form = form.substitute(env)
                     apart = self._delta(*sides(form))
                     masks.append((False, apart.text, apart.labels))
-                case Mask(array, forms, holds):
-                    forms = tuple(form.substitute(env) for form in forms)
+                case Mask(array, _, holds):
                     accesses.add(forms, array.shape)
                     masks.append((holds, self.entry(array, forms, used), labels_of(forms)))
         self.pinned = pinned
@@ -288,19 +290,20 @@ class Writer:
 
     def _access(self, accesses: Accesses, array: Array, forms: Sequence[Form]) -> None:
         """Note an access; of what stands in place the axes whose range its text says."""
-        plain = [True] * len(forms)
-        if array in self.inline and isinstance(array, Definition):
-            plain = said(array, self.inline)
+        if array not in self.inline or not isinstance(array, Definition):
+            accesses.add(forms, array.shape)
+            return
+        plain = said(array, self.inline)
         places = [k for k, one in enumerate(plain) if one]
         accesses.add(tuple(forms[k] for k in places), tuple(array.shape[k] for k in places))
         accesses.within([form for form, one in zip(forms, plain, strict=True) if not one])
 
-    def _pins(self, product: Product, env: Mapping[Label, Form]) -> set[Label]:
-        """The letters that plain accesses of a product give their range."""
+    def _pins(self, product: Product, read: Sequence[tuple[Form, ...]]) -> set[Label]:
+        """The letters that plain accesses of a product, at these places, give their range."""
         accesses = Accesses()
-        for f in product.factors:
+        for f, forms in zip(product.factors, read, strict=True):
             if isinstance(f, Entry) and not is_one_hot(f.array):
-                self._access(accesses, f.array, tuple(form.substitute(env) for form in f.forms))
+                self._access(accesses, f.array, forms)
         return accesses.plain()
 
     def _counted(self, form: Form) -> Part:
