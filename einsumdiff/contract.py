@@ -40,8 +40,8 @@ def order(
     """
     assert factors
     sizes = sizes or {}
-    if len(factors) == 1:
-        return 0
+    if len(factors) < 3:
+        return 0 if len(factors) == 1 else (0, 1)
     if len(factors) <= MOST_EXACT:
         subsets: Sequence[int] | None = range(1, 1 << len(factors))
     else:

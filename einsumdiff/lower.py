@@ -37,7 +37,6 @@ from einsumdiff.nodes import (
     Sum,
     Term,
     bare,
-    body_arrays,
     constant_form,
     multiply_numbers,
     substitute_factor,
@@ -125,7 +124,7 @@ def _read(terms: Iterable[Term]) -> list[Array]:
 
 def _numbers(definitions: Sequence[Definition], results: Sequence[Result]) -> set[str]:
     """The names of the arrays that are read as numbers."""
-    read = [a for d in definitions if not isinstance(d.body, OneHot) for a in body_arrays(d.body)]
+    read = [a for d in definitions if not isinstance(d.body, OneHot) for a in d.reads]
     return {a.name for a in [*read, *(a for result in results for a in _read(result.terms))]}
 
 
@@ -219,7 +218,7 @@ class _Lowering:
         found: dict[str, plan.Source] = {}
         axes = [(one, axis, size) for one in self.program.inputs for axis, size in enumerate(one.shape)]
         for array, axis, size in axes:
-            if isinstance(size, Size) and size == symbol(next(names(size))):
+            if isinstance(size, Size) and size == symbol(names(size)[0]):
                 found.setdefault(str(size), plan.Source(array, axis))
         missing = True
         while missing:

@@ -15,7 +15,7 @@ PACKAGE = Path(einsumdiff.__file__).parent
 LAYERS = """
     errors  data  sizes  properties  tracing  language  language.domains  indexing  forms
     forms.options
-    language.tree  nodes  language.faults  packing  tracing.places
+    language.tree  nodes  language.faults  packing  tracing.places  language.stored_tables
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding  plan
     language.matrix_faults  tracing.graph  cutting
@@ -143,6 +143,7 @@ def test_the_core_is_loaded_without_numpy_and_sympy(module):
             "lark",
             {
                 *("language.parse", "language.layout", "language.faults", "language.matrix_faults"),
+                *("language.stored_tables",),
                 *("language.build", "language.build_rows", "language.build_matrix"),
             },
         ),
