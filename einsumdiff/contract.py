@@ -130,13 +130,13 @@ def _exact(
         return union[subset]
 
     left_over = {subset: of(subset) & (of(everything ^ subset) | kept) for subset in subsets}
-    best: dict[int, tuple[float, int, Path]] = {1 << k: (0.0, 0, k) for k in range(len(factors))}
+    best: dict[int, tuple[float, float, Path]] = {1 << k: (0.0, 0.0, k) for k in range(len(factors))}
     dense = len(subsets) == everything
     for subset in subsets:
         if subset in best:
             continue
         low = subset & -subset
-        found: tuple[float, int, Path] | None = None
+        found: tuple[float, float, Path] | None = None
         guessed = _guessed(left_over[subset])
         for part in _parts(subset) if dense else subsets:
             other = subset ^ part
@@ -145,9 +145,9 @@ def _exact(
             step = pair(left_over[part], left_over[other], left_over[subset], sizes).weight
             step *= shared.get(subset, 1.0) * (1.0 if subset & moving else ONCE)
             total = best[part][0] + best[other][0] + step
-            sizes_made = best[part][1] + best[other][1] + guessed
-            if found is None or (total, sizes_made) < found[:2]:
-                found = total, sizes_made, (best[part][2], best[other][2])
+            worse = best[part][1] + best[other][1] + guessed + (not _run(part) or not _run(other)) / 8
+            if found is None or (total, worse) < found[:2]:
+                found = total, worse, (best[part][2], best[other][2])
         assert found is not None
         best[subset] = found
     return best[everything][2]
@@ -160,6 +160,11 @@ def _guessed(labels: Labels) -> int:
     equal. The result has two axes of size k, so k is more likely the small one.
     """
     return len({label.size for label in labels})
+
+
+def _run(subset: int) -> bool:
+    """Do the factors follow one another? What is made of them then has its axes in the order of the result."""
+    return (subset & -subset) + subset & subset == 0
 
 
 def _parts(subset: int) -> Iterator[int]:

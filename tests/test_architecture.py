@@ -24,7 +24,7 @@ LAYERS = """
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
     language.by_sympy  symmetry  pairs
     structure
-    language.table  indexing.shapes  indicators  needed  subspace
+    language.table  indexing.shapes  indicators  needed  prologue  subspace
     language.matrix_functions
     language.matrix  extension
     indexing.scalars  products  indexing.ranges  indexing.calls  request
