@@ -82,6 +82,7 @@ class Compiled:
         out: bool = False,
         as_matrix: bool = False,
         sizes: Mapping[str, int] | None = None,
+        expand: bool = False,
     ) -> str:
         """A self-contained function as text: it imports nothing but its target, and SciPy for its forms.
 
@@ -91,7 +92,7 @@ class Compiled:
         >>> print(derive("y = sum(W*X + b)", wrt="W").source().splitlines()[0])
         import numpy as np
         """
-        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes)))
+        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes), expand))
 
     def compile(
         self,
@@ -103,6 +104,7 @@ class Compiled:
         out: bool = False,
         as_matrix: bool = False,
         sizes: Mapping[str, int] | None = None,
+        expand: bool = False,
     ) -> Function:
         """The function that `source` shows, loaded.
 
@@ -125,6 +127,10 @@ class Compiled:
         sizes : what names of sizes will be about, `{"m": 1000, "n": 500, "k": 10}`: in which order is
             contracted, and whether a product is multiplied out over a sum, is chosen for them. The function
             takes any others too. A size that is not given is assumed to be 100.
+        expand : True multiplies squares of sums out where that costs less: distances between points come
+            from their Gram matrix, after their mean was taken from them, and no array of all differences is
+            made. They then err by about 1e-16 of the square of the largest distance, where they otherwise err
+            by 1e-16 of themselves, so points that are much closer than others lose digits.
 
         >>> import numpy as np
         >>> from einsumdiff import derive
@@ -132,7 +138,7 @@ class Compiled:
         >>> core, core.trace(), core.solve(np.full(1000, 3.0))[:2].tolist()
         (<Compressed (1000, 1000): 1000 numbers of 1000000>, np.float64(1000.0), [3.0, 3.0])
         """
-        return self._loaded(Options(target, form, value, copy, out, as_matrix, self._sized(sizes)))[0]
+        return self._loaded(Options(target, form, value, copy, out, as_matrix, self._sized(sizes), expand))[0]
 
     def cost(self, /, **sizes: int) -> Account:
         """What a call of the generated function costs at these sizes, planned for them.

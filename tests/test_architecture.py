@@ -46,6 +46,7 @@ LAYERS = """
     forms.separate
     forms.storing
     gram  distribute
+    outer_sums
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy_helpers  targets.numpy_views
