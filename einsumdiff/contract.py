@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
+from math import prod
 from typing import TypeVar
 
-from einsumdiff.costs import Cost, Labels, folded, pair, volume
+from einsumdiff.costs import Cost, Labels, folded, number, pair
 from einsumdiff.nodes import Label
 
 T = TypeVar("T")
@@ -150,33 +151,45 @@ def _parts(subset: int) -> Iterator[int]:
 
 
 def _greedy(factors: Sequence[Labels], kept: Labels, assumed: Mapping[str, int]) -> Path:
-    """Always the pair whose result grows the least over its operands, the cheaper one of equals."""
-    live: list[tuple[Path, frozenset[Label]]] = list(enumerate(factors))
-    bearers: dict[Label, int] = {}
-    for labels in (*factors, kept):
-        for label in labels:
-            bearers[label] = bearers.get(label, 0) + 1
+    """Always the pair whose result grows the least over its operands, the cheaper one of equals.
+
+    Factors without a common label are multiplied where one of them has none at all, or nothing is shared.
+    """
+    live: dict[int, tuple[Path, Labels]] = {k: (k, labels) for k, labels in enumerate(factors)}
+    bearers: dict[Label, set[int]] = {}  # the factors that bear a label; those kept are borne for ever
+    for k, labels in live.items():
+        for label in labels[1]:
+            bearers.setdefault(label, {-1} if label in kept else set()).add(k)
+    length = {label: number(label.size, assumed) for label in bearers}
+
+    def places(labels: Labels) -> float:
+        return prod(length[label] for label in labels)
+
+    def joined(a: int, b: int) -> Labels:
+        return frozenset(n for n in live[a][1] | live[b][1] if bearers[n] - {a, b})
+
+    size = {k: places(labels) for k, (_, labels) in live.items()}
     while len(live) > 1:
-        best: tuple[tuple[float, float], int, int, frozenset[Label]] | None = None
-        sizes = [volume(labels, assumed) for _, labels in live]
-        for a, b in combinations(range(len(live)), 2):
-            left, right = live[a][1], live[b][1]
-            if not left & right and left and right:
-                continue
-            joint = left | right
-            result = frozenset(n for n in joint if bearers[n] > (n in left) + (n in right))
-            key = (volume(result, assumed) - sizes[a] - sizes[b], volume(joint, assumed))
+        near = {(a, b) for ks in bearers.values() for a, b in combinations(sorted(ks - {-1}), 2)}
+        alone = [k for k in live if not live[k][1]]
+        near.update((min(a, b), max(a, b)) for a in alone for b in live if a != b)
+        best: tuple[tuple[float, float], int, int] | None = None
+        for a, b in sorted(near):
+            key = (places(joined(a, b)) - size[a] - size[b], places(live[a][1] | live[b][1]))
             if best is None or key < best[0]:
-                best = key, a, b, result
+                best = key, a, b
         if best is None:  # nothing is shared any more
-            best = (0.0, 0.0), 0, 1, live[0][1] | live[1][1]
-        _, a, b, result = best
-        for label in live[a][1] & live[b][1]:
-            bearers[label] -= 1
-        pair: Path = (live[a][0], live[b][0])
-        live = [item for k, item in enumerate(live) if k not in (a, b)]
-        live.insert(a, (pair, result))
-    return live[0][0]
+            a, b = list(live)[:2]
+        else:
+            _, a, b = best
+        result = joined(a, b)
+        (left, _), (right, others) = live[a], live.pop(b)
+        for label in live[a][1] | others:
+            bearers[label] -= {b} if label in result else {a, b}
+            if label in result:
+                bearers[label].add(a)
+        live[a], size[a] = ((left, right), result), places(result)
+    return next(iter(live.values()))[0]
 
 
 def along(path: Path, leaf: Callable[[int], T], pair: Callable[[T, T], T]) -> T:

@@ -45,6 +45,7 @@ from einsumdiff.outer_sums import without_outer_sums
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
+from einsumdiff.sharing import shared
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
 from einsumdiff.terms import injective, known_labels
 
@@ -188,7 +189,7 @@ class _Lowering:
         return Plan(
             self.name,
             self.program.inputs,
-            tuple(squared(self.statements, lambda: self._fresh("t"))),
+            tuple(squared(shared(self.statements, lambda: self._fresh("t")), lambda: self._fresh("t"))),
             tuple(returns),
             sources,
             indices=indices,

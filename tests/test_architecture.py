@@ -18,7 +18,7 @@ LAYERS = """
     language.tree  nodes  language.faults  packing  tracing.places
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding  plan
-    language.matrix_faults  tracing.graph
+    language.matrix_faults  tracing.graph  cutting
     accounts  program  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
@@ -45,16 +45,22 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute
+    gram  distribute  sharing
     outer_sums
     lower  tracing.recorded  relying
     tracing.tracer
-    targets  targets.numpy_helpers  targets.numpy_views
+    targets  targets.numpy.helpers  targets.numpy.text
+    targets.numpy.views
+    targets.numpy.products  targets.numpy.places
+    targets.numpy.expressions
+    targets.numpy.statements
+    targets.numpy.forms
     forms.patterns
     forms.solving
     forms.compressed
     forms.runtime  forms.assembly
-    targets.numpy  evaluate
+    targets.numpy.module  targets.numpy.loading  evaluate
+    targets.numpy
     views  views.letters  views.ranges  views.text
     views.writer
     views.index
