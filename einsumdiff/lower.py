@@ -195,6 +195,7 @@ class _Lowering:
             indices=indices,
             shapes={n: a.shape for n, a in self.program.arrays.items() if isinstance(a, Definition)},
             keywords=("out", "out_is_zero=False") if self.options.out else (),
+            sizes=dict(self.options.sizes),
         )
 
     # -- names and sizes --------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from einsumdiff.canonical import collect, is_symmetric
+from einsumdiff.cutting import MOST_FACTORS
 from einsumdiff.distribute import (
     MOST_TERMS,
     WORTH,
@@ -56,7 +57,7 @@ from einsumdiff.nodes import (
     multiply_numbers,
     product,
 )
-from einsumdiff.program import MOST_FACTORS, live
+from einsumdiff.program import live
 
 MOST_PRODUCTS = 16
 """A product that would become a sum of more is left as it is."""

@@ -119,6 +119,46 @@ def test_rounding_stays_small_when_a_residual_is_multiplied_out(wrt):
     assert np.abs(out - formed).max() <= 1e-14 * largest
 
 
+# -------------------------------------------------------------------------------------- thin products
+
+
+def test_a_thin_matrix_stands_on_the_left_of_a_wide_one():
+    d = derive(FACTORISATION, wrt="U")
+    assert result(d.source(sizes={"m": 2000, "n": 1000, "p": 10})) == "(2*(V.T @ V @ U.T - V.T @ T.T)).T"
+    d = derive("X: (m, n); W: (n, k); P: (m, k); L = sum(P * (X @ W))", wrt="W")
+    assert result(d.source(sizes={"m": 5000, "n": 600, "k": 7})) == "(P.T @ X).T"
+    d = derive("X: (m, n); W: (n, k); P: (m, k); L = sum(P * (X @ W))", wrt="P")
+    assert result(d.source(sizes={"m": 5000, "n": 600, "k": 7})) == "(W.T @ X.T).T"
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {},
+        {"m": 5000, "k": 7},
+        {"m": 500, "n": 600, "k": 7},
+        {"m": 5000, "n": 600, "k": 100},
+        {"m": 500000, "n": 20, "k": 7},
+        {"m": 5000, "n": 600, "k": 1},
+    ],
+)
+def test_others_stand_as_they_are_written(sizes):
+    d = derive("X: (m, n); W: (n, k); P: (m, k); L = sum(P * (X @ W))", wrt="P")
+    assert result(d.source(sizes=sizes)) == "X @ W"
+
+
+@pytest.mark.parametrize("wrt", ["W", "b", "X"])
+@pytest.mark.parametrize("out", [False, True])
+def test_thin_products_are_the_slope_of_the_function(wrt, out):
+    d = derive("X: (m, n); W: (n, k); b: (k,); P: (m, k); L = sum(exp((X @ W + b)*P))", wrt=wrt)
+    arrays = {name: 0.3 * one for name, one in drawn(d, m=5, n=7, k=3).items()}
+    slope = numerical_jacobian(d._value_alone(), arrays, wrt)
+    function = d.compile(sizes={"m": 5000, "n": 600, "k": 7}, out=out)
+    more = {"out": np.full_like(arrays[wrt], np.nan)} if out else {}
+    assert_close(function(**arrays, **more), slope, 1e-8)
+    assert "W.T @ X.T" in d.source(sizes={"m": 5000, "n": 600, "k": 7})
+
+
 # ---------------------------------------------------------------------------------- order of contraction
 
 
