@@ -12,7 +12,7 @@ from itertools import combinations
 from math import prod
 from typing import TypeVar
 
-from einsumdiff.costs import Cost, Labels, folded, number, pair
+from einsumdiff.costs import Cost, Labels, Stored, folded, number, stored_pair
 from einsumdiff.nodes import Label
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ ONCE = 0.5
 """The weight of a step that is taken once for many calls: `A @ (B @ v)` must not multiply A with B."""
 
 Path = int | tuple["Path", "Path"]
+Stores = Sequence[Stored | None]
 
 
 def order(
@@ -30,11 +31,12 @@ def order(
     kept: Labels,
     moving: Sequence[bool] | None = None,
     sizes: Mapping[str, int] | None = None,
+    stored: Stores | None = None,
 ) -> Path:
     """A tree of pairs over the positions of the factors, of least cost.
 
     `moving` tells the factors that change from call to call: what is made of the others alone is made once,
-    and counts half. `sizes`: what names of sizes are assumed to be.
+    and counts half. `sizes`: what names of sizes are assumed to be. `stored`: the factors that lie in memory.
     """
     assert factors
     sizes = sizes or {}
@@ -47,25 +49,43 @@ def order(
     if subsets is None:
         return _greedy(factors, kept, sizes)
     changing = -1 if moving is None else sum(1 << k for k, one in enumerate(moving) if one)
-    return _exact(factors, kept, subsets, changing, sizes)
+    return _exact(factors, kept, subsets, changing, sizes, stored or [None] * len(factors))
 
 
-def cost(factors: Sequence[Labels], bound: Labels, sizes: Mapping[str, int]) -> Cost:
+def cost(
+    factors: Sequence[Labels], bound: Labels, sizes: Mapping[str, int], stored: Stores | None = None
+) -> Cost:
     """Of a product in the best order; labels that one factor alone bears are summed first."""
     total = Cost()
     ready = []
+    lie = list(stored or [None] * len(factors))
     for k, labels in enumerate(factors):
         others = {n for j, other in enumerate(factors) if j != k for n in other}
         left = frozenset(n for n in labels if n not in bound or n in others)
         if left != labels:
             total += folded(labels, left, sizes)
+            lie[k] = None
         ready.append(left)
     if len(ready) < 2:
         return total
     kept = frozenset(n for labels in ready for n in labels) - bound
-    for left, right, result in steps(order(ready, kept, sizes=sizes), ready, kept):
-        total += pair(left, right, result, sizes)
+    path = order(ready, kept, sizes=sizes, stored=lie)
+    for (left, right, result), (a, b) in zip(steps(path, ready, kept), _pairs(path), strict=True):
+        first, second = (lie[k] if isinstance(k, int) else None for k in (a, b))
+        total += stored_pair(left, right, result, sizes, first, second)
     return total
+
+
+def _pairs(path: Path) -> list[tuple[Path, Path]]:
+    """The pairs of the tree, in the order of the steps."""
+    found: list[tuple[Path, Path]] = []
+
+    def joined(left: Path, right: Path) -> Path:
+        found.append((left, right))
+        return left, right
+
+    along(path, lambda k: k, joined)
+    return found
 
 
 def steps(path: Path, factors: Sequence[Labels], kept: Labels) -> Iterator[tuple[Labels, Labels, Labels]]:
@@ -110,7 +130,12 @@ def _connected(factors: Sequence[Labels]) -> list[int] | None:
 
 
 def _exact(
-    factors: Sequence[Labels], kept: Labels, subsets: Sequence[int], moving: int, sizes: Mapping[str, int]
+    factors: Sequence[Labels],
+    kept: Labels,
+    subsets: Sequence[int],
+    moving: int,
+    sizes: Mapping[str, int],
+    stored: Stores,
 ) -> Path:
     everything = (1 << len(factors)) - 1
     union: dict[int, Labels] = {0: frozenset()}
@@ -123,6 +148,7 @@ def _exact(
 
     left_over = {subset: of(subset) & (of(everything ^ subset) | kept) for subset in subsets}
     best: dict[int, tuple[float, Path]] = {1 << k: (0.0, k) for k in range(len(factors))}
+    lying = {1 << k: one for k, one in enumerate(stored) if one is not None}
     dense = len(subsets) == everything
     for subset in subsets:
         if subset in best:
@@ -133,7 +159,9 @@ def _exact(
             other = subset ^ part
             if part & ~subset or not part & low or other not in best or part not in best:
                 continue  # each split once
-            step = pair(left_over[part], left_over[other], left_over[subset], sizes).weight
+            step = stored_pair(
+                left_over[part], left_over[other], left_over[subset], sizes, lying.get(part), lying.get(other)
+            ).weight
             total = best[part][0] + best[other][0] + step * (1.0 if subset & moving else ONCE)
             if found is None or total < found[0]:
                 found = total, (best[part][1], best[other][1])

@@ -19,13 +19,14 @@ from dataclasses import dataclass
 
 from einsumdiff.canonical import collect
 from einsumdiff.contract import cost
-from einsumdiff.costs import Cost, added
+from einsumdiff.costs import Cost, Stored, added
 from einsumdiff.cutting import MOST_FACTORS, put_in
 from einsumdiff.nodes import (
     Array,
     Definition,
     Entry,
     Extent,
+    Factor,
     Mask,
     Product,
     Sum,
@@ -163,9 +164,18 @@ def terms_cost(terms: Sequence[Term], sizes: Mapping[str, int]) -> Cost:
     """Of the products and of adding them up."""
     total = Cost()
     for k, (axes, one) in enumerate(terms):
-        factors = [frozenset(factor_labels(f)) for f in one.factors if not isinstance(f, Extent)]
-        factors = [labels for labels in factors if labels]
-        total += cost(factors, frozenset(one.bound), sizes)
+        borne = [(f, frozenset(factor_labels(f))) for f in one.factors if not isinstance(f, Extent)]
+        borne = [(f, labels) for f, labels in borne if labels]
+        stored = [_stored(f) for f, _ in borne]
+        total += cost([labels for _, labels in borne], frozenset(one.bound), sizes, stored)
         if k:
             total += added(frozenset(n for form in axes for n in form.labels), sizes)
     return total
+
+
+def _stored(factor: Factor) -> Stored | None:
+    """The array that a factor reads as it lies."""
+    if not isinstance(factor, Entry) or factor.power != 1:
+        return None
+    labels = tuple(form.label for form in factor.forms if form.label is not None)
+    return Stored(factor.array, labels) if len(set(labels)) == len(factor.forms) else None

@@ -9,6 +9,7 @@ from math import isfinite
 
 from einsumdiff import plan
 from einsumdiff.contract import along, order
+from einsumdiff.costs import Stored
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Array,
@@ -137,7 +138,8 @@ class Products:
         moving = None
         if self.moving is not None:
             moving = [self.moving in plan.reads(value) for value, _ in ready]
-        path = order(sets, final, moving, self.assumed)
+        stored = [Stored(v.name, v.axes) if isinstance(v, plan.Load) else None for v, _ in ready]
+        path = order(sets, final, moving, self.assumed, stored)
         live_count: dict[Label, int] = {}
         for s in sets:
             for n in s:

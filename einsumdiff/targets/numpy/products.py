@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from einsumdiff import plan
-from einsumdiff.costs import number
+from einsumdiff.costs import Stored, number, with_itself
 from einsumdiff.nodes import Label
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import names
-from einsumdiff.targets.numpy.text import ATOM, MATMUL, POWER, Axes, Text
-from einsumdiff.targets.numpy.views import Operands, ordered
+from einsumdiff.targets.numpy.text import ATOM, MATMUL, POWER, Axes, Text, tuple_of
+from einsumdiff.targets.numpy.views import Operands, ordered, volume
 
 WIDE = 2**19
 """Of so many numbers on, a matrix is multiplied faster with the thin one on its left: BLAS reads it once.
@@ -46,6 +46,10 @@ class Products(Operands):
             a = self.emit(left, summed)
             b = self.arranged(self.emit(right, a.axes), a.axes)
             return Text(f"np.vdot({a.text}, {b.text})", ())
+        if isinstance(left, plan.Load) and isinstance(right, plan.Load):
+            first, second = (Stored(one.name, one.axes) for one in (left, right))
+            if with_itself(first, second, frozenset(value.axes)):
+                return self._with_itself(left, right, rows, columns, summed)
         if not batch:
             a, b = self.emit(left, rows + summed), self.emit(right, summed + columns)
             places = ([a.axes.index(n) for n in summed], [b.axes.index(n) for n in summed])
@@ -54,6 +58,17 @@ class Products(Operands):
         a, b = self.emit(left, ()), self.emit(right, ())
         axes = ordered(batch + rows + columns, want)
         return self.einsum([a, b], axes)
+
+    def _with_itself(
+        self, left: plan.Load, right: plan.Load, rows: Axes, columns: Axes, summed: Axes
+    ) -> Text:
+        """As a matrix with its own transpose: that BLAS computes one half of."""
+        self.helpers.add("_gram")
+        a = self.emit(left, left.axes)
+        places = tuple_of(str(left.axes.index(n)) for n in rows + summed)
+        matrix = self.shape([volume([n.size for n in group]) for group in (rows, summed)])
+        shape = self.shape([n.size for n in rows + columns])
+        return Text(f"_gram({a.text}, {places}, {matrix}).reshape({shape})", rows + columns)
 
     def _thin(self, value: plan.Contract) -> Label | None:
         """The label of the result that a thin matrix has, in its product with a wide one."""
