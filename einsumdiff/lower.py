@@ -7,7 +7,7 @@ once and is small stands in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.forms.options import Options
 from einsumdiff.forms.storing import Known, hoisted, kept, times
 from einsumdiff.gram import squared
+from einsumdiff.kinds import Kinds
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Array,
@@ -44,6 +45,7 @@ from einsumdiff.nodes import (
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
+from einsumdiff.reuse import reused
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
 from einsumdiff.terms import injective, known_labels
 
@@ -81,11 +83,12 @@ def lower(
     value: bool = False,
     options: Options | None = None,
     splits: Sequence[int] = (),
+    real: Collection[str] = (),
 ) -> Plan:
     """The plan of a function of all inputs that returns the results, the output's value first if asked.
 
     With `keys`, one for each result, the results are returned as a dictionary. `splits` gives for each result
-    the first axis that is a column, where the form knows rows and columns.
+    the first axis that is a column, where the form knows rows and columns. `real`: inputs that hold floats.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def lower(
                 f"{module} is a module in generated source",
                 hint=f"call the input something else than {module}",
             )
-    return replace(_Lowering(program, name, options, keys).run(results, splits), keys=tuple(keys))
+    return replace(_Lowering(program, name, options, keys, real).run(results, splits), keys=tuple(keys))
 
 
 def _read(terms: Iterable[Term]) -> list[Array]:
@@ -120,8 +123,14 @@ def _numbers(definitions: Sequence[Definition], results: Sequence[Result]) -> se
 
 class _Lowering:
     def __init__(
-        self, program: Program, name: str, options: Options, keys: Sequence[str | tuple[str, ...]]
+        self,
+        program: Program,
+        name: str,
+        options: Options,
+        keys: Sequence[str | tuple[str, ...]],
+        real: Collection[str],
     ) -> None:
+        self.real = frozenset(real)
         self.program, self.name, self.options, self.keys = program, name, options, keys
         self.statements: list[plan.Statement] = []
         self.products = Products(assumed=dict(options.sizes))
@@ -180,13 +189,23 @@ class _Lowering:
         return Plan(
             self.name,
             self.program.inputs,
-            tuple(squared(self.statements, lambda: self._fresh("t"))),
+            tuple(self._in_place(squared(self.statements, lambda: self._fresh("t")), returns, indices)),
             tuple(returns),
             sources,
             indices=indices,
             shapes={n: a.shape for n, a in self.program.arrays.items() if isinstance(a, Definition)},
             keywords=("out", "out_is_zero=False") if self.options.out else (),
         )
+
+    def _in_place(
+        self, statements: list[plan.Statement], returns: Sequence[str], indices: frozenset[str]
+    ) -> list[plan.Statement]:
+        if self.options.form != "dense" or not self.options.in_place:
+            return statements
+        numbers = [one.name for one in self.program.inputs if one.name not in indices]
+        real = {one.name for one in self.program.inputs if one.shape} & self.real
+        kinds, sizes = Kinds(numbers, real), self.products.assumed
+        return reused(statements, returns, kinds, sizes, lambda: self._fresh("t"))
 
     # -- names and sizes --------------------------------------------------------------------------------
 
