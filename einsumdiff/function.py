@@ -228,7 +228,8 @@ class Compiled:
                 if options.form == "dense"
                 else jacobians
             )
-            return lower(self._program, once, name=name, keys=keys, options=options, splits=splits)
+            real = [array.name for jac in jacobians for array in jac.wrt]
+            return lower(self._program, once, name=name, keys=keys, options=options, splits=splits, real=real)
 
     def _function_name(self, value: bool) -> str:
         return f"value_and_{self._name}" if value else self._name

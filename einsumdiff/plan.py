@@ -569,7 +569,28 @@ class Buffer:
     body: tuple[Statement, ...]
 
 
-Statement = Assign | Zeros | Write | Loop | Store | Operator | Copy | Buffer
+@dataclass(frozen=True, slots=True)
+class Into:
+    """`name = value`, written over the variable `buffer`, which nobody reads any more but `value` itself.
+
+    The value is an operation on entries, of the buffer's type and shape, and its operands are read before
+    it is written; `axes` are the buffer's, in the labels of the value.
+    """
+
+    name: str
+    buffer: str
+    value: Expr
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The variable is not there any more, and its memory neither."""
+
+    name: str
+
+
+Statement = Assign | Into | Drop | Zeros | Write | Loop | Store | Operator | Copy | Buffer
 
 
 @dataclass(frozen=True, slots=True)

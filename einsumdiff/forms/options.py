@@ -34,6 +34,8 @@ class Options:
     expand: bool = False
     by_cost: bool = True
     """Whether sums are multiplied out where that costs less; False for tests, which compare the two."""
+    in_place: bool = True
+    """Whether arrays that nobody reads any more are written over; False for tests, and for other targets."""
 
     @property
     def names(self) -> tuple[str, ...]:
