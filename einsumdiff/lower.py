@@ -46,6 +46,7 @@ from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
 from einsumdiff.sharing import shared
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
+from einsumdiff.softmax import normalised
 from einsumdiff.terms import injective, known_labels
 from einsumdiff.writing import passes
 
@@ -179,10 +180,12 @@ class _Lowering:
         indices = frozenset(
             d.body.entry.array.name for d in definitions if isinstance(d.body, OneHot)
         ) - _numbers(definitions, results)
+        statements = shared(self.statements, lambda: self._fresh("t"))
+        statements = normalised(statements, returns, lambda: self._fresh("t"))
         return Plan(
             self.name,
             self.program.inputs,
-            tuple(squared(shared(self.statements, lambda: self._fresh("t")), lambda: self._fresh("t"))),
+            tuple(squared(statements, lambda: self._fresh("t"))),
             tuple(returns),
             sources,
             indices=indices,
