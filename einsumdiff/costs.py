@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from einsumdiff.nodes import Label
-from einsumdiff.sizes import AnySize, assumed, evaluate, names
+from einsumdiff.sizes import AnySize, assumed, evaluate, given
 
 Sizes = Mapping[str, int]
 Labels = frozenset[Label]
@@ -23,7 +23,7 @@ NUMBER = 8
 
 def number(size: AnySize, sizes: Sizes) -> float:
     """What a size counts as: what it is, where that is known."""
-    if set(names(size)) <= set(sizes):
+    if given(size, sizes):
         return float(max(0, evaluate(size, sizes)))
     return assumed(size, sizes)
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from einsumdiff import plan
+from einsumdiff.accounts import account
 from einsumdiff.distribute import multiplied_out
 from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.forms.options import Options
@@ -36,11 +37,11 @@ from einsumdiff.nodes import (
     Sum,
     Term,
     bare,
-    body_arrays,
     constant_form,
     multiply_numbers,
     substitute_factor,
 )
+from einsumdiff.pairs import Pairs
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
@@ -108,7 +109,14 @@ def lower(
                 f"{module} is a module in generated source",
                 hint=f"call the input something else than {module}",
             )
-    return replace(_Lowering(program, name, options, keys).run(results, splits), keys=tuple(keys))
+    lowering = _Lowering(program, name, options, keys)
+    found = lowering.run(results, splits)
+    pairs = lowering.products.pairs.again() if options.form == "dense" else None
+    if pairs is not None:
+        other = _Lowering(program, name, options, keys, pairs).run(results, splits)
+        given = dict(options.sizes)
+        found = min(found, other, key=lambda one: account(one, given, tuple(one.sources)).weight)
+    return replace(found, keys=tuple(keys))
 
 
 def _read(terms: Iterable[Term]) -> list[Array]:
@@ -117,17 +125,22 @@ def _read(terms: Iterable[Term]) -> list[Array]:
 
 def _numbers(definitions: Sequence[Definition], results: Sequence[Result]) -> set[str]:
     """The names of the arrays that are read as numbers."""
-    read = [a for d in definitions if not isinstance(d.body, OneHot) for a in body_arrays(d.body)]
+    read = [a for d in definitions if not isinstance(d.body, OneHot) for a in d.reads]
     return {a.name for a in [*read, *(a for result in results for a in _read(result.terms))]}
 
 
 class _Lowering:
     def __init__(
-        self, program: Program, name: str, options: Options, keys: Sequence[str | tuple[str, ...]]
+        self,
+        program: Program,
+        name: str,
+        options: Options,
+        keys: Sequence[str | tuple[str, ...]],
+        pairs: Pairs | None = None,
     ) -> None:
         self.program, self.name, self.options, self.keys = program, name, options, keys
         self.statements: list[plan.Statement] = []
-        self.products = Products(assumed=dict(options.sizes))
+        self.products = Products(assumed=dict(options.sizes), pairs=pairs or Pairs())
         self.taken = {i.name for i in program.inputs} | set(program.builder.taken) | set(MODULES)
         self.taken |= set(options.names)
         self.taken |= set(load_table().names)
@@ -208,7 +221,7 @@ class _Lowering:
         found: dict[str, plan.Source] = {}
         axes = [(one, axis, size) for one in self.program.inputs for axis, size in enumerate(one.shape)]
         for array, axis, size in axes:
-            if isinstance(size, Size) and size == symbol(next(names(size))):
+            if isinstance(size, Size) and size == symbol(names(size)[0]):
                 found.setdefault(str(size), plan.Source(array, axis))
         missing = True
         while missing:

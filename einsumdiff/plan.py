@@ -7,6 +7,7 @@ overlaps itself.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
@@ -344,18 +345,23 @@ def taken(value: Expr, label: Label, index: Expr) -> Expr:
 
 
 def rebuilt(value: Expr, change: Callable[[Expr], Expr]) -> Expr:
-    """The expression with its parts changed; they keep their axes."""
+    """The expression with its parts changed; they keep their axes. Itself where none is another one."""
+    before = parts(value)
+    after = [change(part) for part in before]
+    if all(map(operator.is_, before, after)):
+        return value
+    rest = iter(after)  # parts are in the order of the fields
     new: dict[str, Any] = {}
     for one in fields(value):
         old = getattr(value, one.name)
         if isinstance(old, Expr):
-            new[one.name] = change(old)
+            new[one.name] = next(rest)
         elif isinstance(old, tuple) and one.name == "operands":
-            new[one.name] = tuple(change(part) for part in old)
+            new[one.name] = tuple(next(rest) for _ in old)
         elif isinstance(value, Add) and one.name == "terms":
-            new[one.name] = tuple((sign, change(part)) for sign, part in old)
+            new[one.name] = tuple((sign, next(rest)) for sign, _ in old)
         elif isinstance(value, Select) and one.name == "conditions":
-            new[one.name] = tuple((change(part), holds) for part, holds in old)
+            new[one.name] = tuple((next(rest), holds) for _, holds in old)
     changed: Expr = replace(value, **new)
     return changed
 
