@@ -15,7 +15,6 @@ from dataclasses import replace
 from einsumdiff import plan
 from einsumdiff.nodes import Label
 from einsumdiff.plan import Axes, Expr
-from einsumdiff.sharing import Keys
 
 
 def normalised(
@@ -55,7 +54,6 @@ def _read(statements: Iterable[plan.Statement]) -> Iterator[str]:
 class _Quotients:
     def __init__(self, often: Counter[str], fresh: Callable[[], str]) -> None:
         self.often, self.fresh = often, fresh
-        self.keys = Keys()
         self.sums: dict[str, tuple[plan.Fold, Axes]] = {}
         """The variables that hold the logarithm of a sum and are read once, with the labels of their axes."""
         self.unread: set[str] = set()

@@ -65,7 +65,7 @@ def test_each_pattern_is_written_once(program, wrt, order, shapes, added):
 
 def test_an_outer_product_is_multiplied_in_its_places():
     d = derive("S = softmax(X, axis=1)", "X", shapes={"X": "m n"})
-    assert "np.multiply(-S[:, :, None], S[:, None], out=" in d.source()
+    assert "np.multiply((-S)[:, :, None], S[:, None], out=" in d.source()
     X = sample({"X": (30, 70)})["X"]
     f = d.compile()
     f(X)
