@@ -2,12 +2,18 @@
 
 import re
 import tracemalloc
+from itertools import product
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numeric import assert_close, numerical_jacobian, sample
 
 from einsumdiff import derive
+from einsumdiff.nodes import Form, Label, Product, Term
+from einsumdiff.terms import injective
+from einsumdiff.writing import passes
 
 BRUSSELATOR = "f[i] = 1 + u[i+1]**2*v[i+1] - 4*u[i+1] + c*(u[i] - 2*u[i+1] + u[i+2])"
 BRATU = "F[i,j] = 4*u[i+1,j+1] - u[i,j+1] - u[i+2,j+1] - u[i+1,j] - u[i+1,j+2] - c*exp(u[i+1,j+1])"
@@ -47,20 +53,58 @@ def test_each_pattern_is_written_once(program, wrt, order, shapes, added):
     letters["X"] = {(5, 5): "a a", (5, 3): "m 3"}.get(shapes.get("X"), "m n")
     d = derive(program, wrt, order=order, shapes={name: letters[name] for name in shapes})
     assert writes(d.source()) == added
-    given = sample(shapes)
-    given = {name: given[name] for name in d.inputs}
+    arrays = sample(shapes)
+    arrays = {name: arrays[name] for name in d.inputs}
     if order == 1:
         value = d.compile(value=True)
-        slope = numerical_jacobian(lambda **now: value(**now)[0], given, wrt)
+        slope = numerical_jacobian(lambda **now: value(**now)[0], arrays, wrt)
     else:
         first = derive(program, wrt, shapes={name: letters[name] for name in shapes})
-        slope = numerical_jacobian(first, given, wrt)
-    assert_close(d(**given), slope, 1e-7)
+        slope = numerical_jacobian(first, arrays, wrt)
+    assert_close(d(**arrays), slope, 1e-7)
     for zeros in (False, True):
         buffer = np.zeros(slope.shape) if zeros else np.full(slope.shape, np.nan)
         for _ in range(2):  # the second time with the numbers of the first in their places
-            d(**given, out=buffer, out_is_zero=zeros)
+            d(**arrays, out=buffer, out_is_zero=zeros)
             assert_close(buffer, slope, 1e-7)
+
+
+@st.composite
+def patterns(draw):
+    """A term with three axes, forms of up to two labels."""
+    labels = [Label(draw(st.integers(1, 3))) for _ in range(2)]
+    axes = []
+    for _ in range(3):
+        steps = {n: c for n in labels if (c := draw(st.sampled_from([0, 0, 1, 1, 2])))}
+        axes.append(Form(tuple(steps.items()), draw(st.integers(0, 2))))
+    return Term(tuple(axes), Product(1))
+
+
+def places(axes):
+    labels = list(dict.fromkeys(n for form in axes for n in form.labels))
+    for point in product(*(range(n.size) for n in labels)):
+        at = dict(zip(labels, point, strict=True))
+        yield tuple(form.constant + sum(c * at[n] for n, c in form.coefficients) for form in axes)
+
+
+@given(st.lists(patterns().filter(lambda term: injective(term.axes)), min_size=1, max_size=9))
+@settings(max_examples=300, deadline=None)
+def test_what_writes_without_adding_has_places_of_its_own(terms):
+    before: set[tuple[int, ...]] = set()
+    found = passes(terms, {})
+    for one in found:
+        own = set(places(one.axes))
+        assert len(own) == len(list(places(one.axes)))
+        assert not (one.first and own & before)
+        before |= own
+    assert sum(len(one.products) for one in found) == len(terms)
+    assert before == {place for term in terms for place in places(term.axes)}
+    assert found[0].first
+
+
+def test_many_bands_are_compared():
+    d = derive("y[i] = " + " + ".join(f"{k + 1}*x[i+{k}]" for k in range(25)), "x")
+    assert writes(d.source()) == [False] * 25
 
 
 def test_an_outer_product_is_multiplied_in_its_places():
