@@ -170,6 +170,9 @@ class _Accounts:
         if isinstance(one, plan.Contract):
             self.numbers[one] = len(self.order) + 1
             self.order.append(Contraction(self.text(one), round(cost.flops * times)))
+        match one:  # the differences to the largest, and their exponentials
+            case plan.Softmax(base, _, _) | plan.Fold("logsumexp", base, _):
+                self.reach(beside + parts + 2 * volume(base.axes, self.sizes))
         if not isinstance(one, plan.Add) or len(one.terms) == 1:
             self.reach(beside + parts + (0.0 if reused else made))
         return made

@@ -163,7 +163,7 @@ def _guessed(labels: Labels) -> int:
 
 
 def _run(subset: int) -> bool:
-    """Do the factors follow one another? What they make then has its axes in the order of the result."""
+    """Do the factors follow one another? Then what they make has its axes in the order of the result."""
     return (subset & -subset) + subset & subset == 0
 
 

@@ -47,7 +47,7 @@ from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
 from einsumdiff.sharing import shared
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
-from einsumdiff.softmax import normalised
+from einsumdiff.softmax import softmaxes
 from einsumdiff.terms import injective, known_labels
 from einsumdiff.writing import passes
 
@@ -193,18 +193,24 @@ class _Lowering:
         indices = frozenset(
             d.body.entry.array.name for d in definitions if isinstance(d.body, OneHot)
         ) - _numbers(definitions, results)
-        statements = shared(self.statements, lambda: self._fresh("t"))
-        statements = normalised(statements, returns, lambda: self._fresh("t"))
         return Plan(
             self.name,
             self.program.inputs,
-            tuple(squared(statements, lambda: self._fresh("t"))),
+            self._improved(),
             tuple(returns),
             sources,
             indices=indices,
             shapes={n: a.shape for n, a in self.program.arrays.items() if isinstance(a, Definition)},
             keywords=("out", "out_is_zero=False") if self.options.out else (),
         )
+
+    def _improved(self) -> tuple[plan.Statement, ...]:
+        """The statements, after what looks at all of them."""
+
+        def fresh() -> str:
+            return self._fresh("t")
+
+        return tuple(squared(softmaxes(shared(self.statements, fresh)), fresh))
 
     # -- names and sizes --------------------------------------------------------------------------------
 

@@ -111,6 +111,15 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Softmax:
+    """`exp(base)` over its own sum along the labels: `exp(base - logsumexp(base))` with one exponential."""
+
+    base: Expr
+    labels: Axes
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Others:
     """Along `label`: the product of all other entries. Its axis stays, under the label `axes` has."""
 
@@ -281,6 +290,7 @@ Expr = (
     | Power
     | Contract
     | Fold
+    | Softmax
     | Others
     | Running
     | RunningAt
@@ -326,6 +336,8 @@ def parts(value: Expr) -> tuple[Expr, ...]:
         case Hot(index, _, _, _):
             return (index,)
         case Power(base, _, _) | Fold(_, base, _) | Others(base, _, _) | Cast(base, _) | Whole(base, _):
+            return (base,)
+        case Softmax(base, _, _):
             return (base,)
         case Apply(_, operands, _) | Perform(_, operands, _):
             return operands
@@ -401,6 +413,8 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
             return Power(relabelled(base, new), power, axes(labels))
         case Fold(op, base, labels):
             return Fold(op, relabelled(base, new), axes(labels))
+        case Softmax(base, over, labels):
+            return Softmax(relabelled(base, new), axes(over), axes(labels))
         case Others(base, label, labels):
             return Others(relabelled(base, new), new.get(label, label), axes(labels))
         case Running(op, base, label, place, reverse, apart, labels):

@@ -1,116 +1,113 @@
-"""Exponentials over their own sum are computed once, where nobody needs the logarithm of the sum.
+"""One exponential where two would do the same.
 
-    S = exp(X - logsumexp(X))   ->   t = exp(X - max(X)); S = t/sum(t)
+    exp(z - logsumexp(z))   ->   e = exp(z - max(z));  e/sum(e)
 
-Both are stable: no exponent is positive, and one of each sum is 0. But the left side takes two exponentials
-of every entry. Where the largest entry is infinite, both are nan, the right side in all of its sum.
+A softmax is derived and printed in the form on the left, whose rules are simple. To compute the one on the
+right takes half of the exponentials, and no logarithm.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from einsumdiff import plan
+from einsumdiff.equal import Keys
 from einsumdiff.nodes import Label
-from einsumdiff.plan import Axes, Expr
+from einsumdiff.plan import Expr
 
 
-def normalised(
-    statements: Sequence[plan.Statement], returns: Iterable[str], fresh: Callable[[], str]
-) -> list[plan.Statement]:
-    """The statements, with a quotient for every such exponential; `fresh` names variables."""
-    often = Counter(returns)
-    often.update(_read(statements))
-    found = _Quotients(often, fresh)
-    new = found.statements(statements)
-    return [one for one in new if not (isinstance(one, plan.Assign) and one.name in found.unread)]
+def softmaxes(statements: Sequence[plan.Statement]) -> list[plan.Statement]:
+    """The statements with softmaxes in place of exponentials of differences to a logsumexp.
+
+    A logsumexp that is a variable stays where anything else reads it: its exponentials are there then.
+    """
+    return _Softmaxes(statements).statements(statements)
 
 
-def _read(statements: Iterable[plan.Statement]) -> Iterator[str]:
-    """The variables that are read, each as often as it is."""
-    for one in statements:
-        stack: list[Expr] = []
-        match one:
-            case plan.Assign(_, value) | plan.Write(_, _, _, value):
-                stack.append(value)
-            case plan.Loop(_, _, body) | plan.Buffer(_, _, body):
-                yield from _read(body)
-            case plan.Store(kept=kept):
-                stack += [part for core in kept for part in (*core.factors, core.scale)]
-                stack += [index for core in kept for _, index in core.places]
-            case plan.Operator(_, before, _, _, products):
-                yield from _read(before)
-                for times in products:
-                    yield from _read(times.body)
-        while stack:
-            part = stack.pop()
-            if isinstance(part, plan.Load | plan.View):
-                yield part.name
-            stack += plan.parts(part)
-
-
-class _Quotients:
-    def __init__(self, often: Counter[str], fresh: Callable[[], str]) -> None:
-        self.often, self.fresh = often, fresh
-        self.sums: dict[str, tuple[plan.Fold, Axes]] = {}
-        """The variables that hold the logarithm of a sum and are read once, with the labels of their axes."""
-        self.unread: set[str] = set()
-        self.before: list[plan.Statement] = []
+class _Softmaxes:
+    def __init__(self, statements: Sequence[plan.Statement]) -> None:
+        self.keys = Keys()
+        self.folds = {
+            one.name: one
+            for one in statements
+            if isinstance(one, plan.Assign)
+            and isinstance(one.value, plan.Fold)
+            and one.value.op == "logsumexp"
+            and not (one.own or one.shown)
+            and None not in one.axes
+        }
+        reads: Counter[str] = Counter()
+        ours: Counter[str] = Counter()
+        for value in _values(statements):
+            stack = [value]
+            while stack:
+                one = stack.pop()
+                if isinstance(one, plan.Load | plan.View):
+                    reads[one.name] += 1
+                if (found := self._total(one)) is not None and isinstance(found[1], plan.Load):
+                    ours[found[1].name] += 1
+                stack += plan.parts(one)
+        self.gone = {name for name in self.folds if 0 < reads[name] == ours[name]}
 
     def statements(self, old: Sequence[plan.Statement]) -> list[plan.Statement]:
         found: list[plan.Statement] = []
         for one in old:
             match one:
-                case plan.Assign(name, value, axes):
-                    if isinstance(value, plan.Fold) and value.op == "logsumexp" and self.often[name] == 1:
-                        self.sums[name] = value, tuple(label for label in axes if label is not None)
-                    one = replace(one, value=self.changed(value))
-                case plan.Write(value=value):
-                    one = replace(one, value=self.changed(value))
-                case plan.Buffer(body=body):
-                    one = replace(one, body=tuple(self.statements(body)))
-            found += [*self.before, one]
-            self.before = []
+                case plan.Assign(name) if name in self.gone:
+                    continue
+                case plan.Assign() | plan.Write():
+                    one = replace(one, value=self._changed(one.value))
+                case plan.Buffer() | plan.Loop():
+                    one = replace(one, body=tuple(self.statements(one.body)))
+                case plan.Operator():
+                    products = [replace(p, body=tuple(self.statements(p.body))) for p in one.products]
+                    before = [replace(p, value=self._changed(p.value)) for p in one.before]
+                    one = replace(one, before=tuple(before), products=tuple(products))
+            found.append(one)
         return found
 
-    def changed(self, value: Expr) -> Expr:
+    def _changed(self, value: Expr) -> Expr:
+        total = self._total(value)
+        if total is None or (isinstance(total[1], plan.Load) and total[1].name not in self.gone):
+            return plan.rebuilt(value, self._changed)
+        whole, _, over = total
+        return plan.Softmax(self._changed(whole), over, value.axes)
+
+    def _total(self, value: Expr) -> tuple[Expr, Expr, tuple[Label, ...]] | None:
+        """What `exp(z - logsumexp(z))` is the softmax of, its logsumexp, and along which labels."""
         match value:
-            case plan.Apply("exp", (plan.Add(((1, plan.Load() as base), (-1, other))),), axes) if (
-                axes == base.axes
-            ):
-                over = self._over(base, other)
-                if over is not None:
-                    return self._quotient(base, over)
-        return plan.rebuilt(value, self.changed)
-
-    def _over(self, base: plan.Load, other: Expr) -> set[Label] | None:
-        """The labels of base over which `other` is the logarithm of the sum of its exponentials."""
-        new: dict[Label, Label] = {}
-        total = other
-        if isinstance(other, plan.Load) and other.name in self.sums:
-            total, axes = self.sums[other.name]
-            if len(axes) != len(other.axes) or set(axes) != set(total.axes):
+            case plan.Apply("exp", (plan.Add(((1, whole), (-1, fold)), _),), axes):
+                pass
+            case _:
                 return None
-            new = dict(zip(axes, other.axes, strict=True))
-        if not (
-            isinstance(total, plan.Fold) and total.op == "logsumexp" and isinstance(total.base, plan.Load)
-        ):
+        inner = fold
+        if isinstance(fold, plan.Load) and fold.name in self.folds:
+            one = self.folds[fold.name]
+            names = zip(one.axes, fold.axes, strict=True)
+            inner = plan.relabelled(one.value, {old: new for old, new in names if old is not None})
+        if not isinstance(inner, plan.Fold) or inner.op != "logsumexp" or set(whole.axes) != set(axes):
             return None
-        if total.base.name != base.name:
+        number, order = self.keys.of(whole)
+        same, other = self.keys.of(inner.base)
+        labels = dict(zip(other, order, strict=False))
+        if number != same or any(labels[label] is not label for label in inner.axes):
             return None
-        kept = [new.get(n, n) if n in total.axes else None for n in total.base.axes]
-        if any(n is not None and n is not own for n, own in zip(kept, base.axes, strict=True)):
-            return None
-        if isinstance(other, plan.Load):
-            self.unread.add(other.name)
-        return {own for n, own in zip(kept, base.axes, strict=True) if n is None}
+        return whole, fold, tuple(labels[label] for label in other if label not in inner.axes)
 
-    def _quotient(self, base: plan.Load, over: set[Label]) -> Expr:
-        rest = tuple(n for n in base.axes if n not in over)
-        shifted = plan.Add(((1, base), (-1, plan.Fold("max", base, rest))), base.axes)
-        name = self.fresh()
-        self.before.append(plan.Assign(name, plan.Apply("exp", (shifted,), base.axes), base.axes))
-        made = plan.Load(name, base.axes)
-        return plan.Divide(made, plan.Fold("sum", made, rest), base.axes)
+
+def _values(statements: Sequence[plan.Statement]) -> Iterator[Expr]:
+    for one in statements:
+        match one:
+            case plan.Assign() | plan.Write():
+                yield one.value
+            case plan.Buffer() | plan.Loop():
+                yield from _values(one.body)
+            case plan.Store(kept=kept):
+                for core in kept:
+                    yield from (*core.factors, core.scale, *(index for _, index in core.places))
+            case plan.Operator(before=before, products=products):
+                yield from _values(before)
+                for times in products:
+                    yield from _values(times.body)

@@ -45,8 +45,7 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute  sharing  writing
-    softmax
+    gram  distribute  sharing  writing  softmax
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy.helpers  targets.numpy.text

@@ -21,7 +21,7 @@ BRATU = "F[i,j] = 4*u[i+1,j+1] - u[i,j+1] - u[i+2,j+1] - u[i+1,j] - u[i+1,j+2] -
 
 def writes(text):
     """Whether each line that writes into the result adds to what is there."""
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in text[text.rindex("\ndef d") :].splitlines()]
     lines = [line for line in lines if "np.zeros" not in line and not line.startswith(("return", "if"))]
     lines = [line for line in lines if re.search(r"\bresult\b", line)]
     return ["+=" in line for line in lines]

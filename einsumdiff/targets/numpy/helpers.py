@@ -59,6 +59,16 @@ def _logsumexp(a, axis):
     with np.errstate(divide="ignore"):
         return np.log(np.exp(a - top).sum(axis=axis)) + top.squeeze(axis)
 ''',
+    "_softmax": '''
+def _softmax(a, axis):
+    """exp(a) over its sum along the axis (or axes), with the largest entry taken out."""
+    top = a.max(axis=axis, keepdims=True)
+    if not np.vdot(top, top) < np.inf:  # not all are finite
+        top = np.where(np.isfinite(top), top, np.zeros_like(top))
+    result = np.exp(a - top)
+    result /= result.sum(axis=axis, keepdims=True)
+    return result
+''',
     "_adjugate": '''
 def _adjugate(A):
     """The transposed cofactors, by singular values: right where A has no inverse too."""
