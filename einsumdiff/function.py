@@ -87,6 +87,7 @@ class Compiled:
         out: bool = False,
         as_matrix: bool = False,
         sizes: Mapping[str, int] | None = None,
+        expand: bool = False,
     ) -> str:
         """A self-contained function as text: it imports nothing but its target, and SciPy for its forms.
 
@@ -96,7 +97,7 @@ class Compiled:
         >>> print(derive("y = sum(W*X + b)", wrt="W").source().splitlines()[0])
         import numpy as np
         """
-        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes)))
+        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes), expand))
 
     def compile(
         self,
@@ -108,6 +109,7 @@ class Compiled:
         out: bool = False,
         as_matrix: bool = False,
         sizes: Mapping[str, int] | None = None,
+        expand: bool = False,
         check: bool = False,
     ) -> Function:
         """The function that `source` shows, loaded.
@@ -132,6 +134,10 @@ class Compiled:
         sizes : what names of sizes will be about, `{"m": 1000, "n": 500, "k": 10}`: in which order is
             contracted, and whether a product is multiplied out over a sum, is chosen for them. The function
             takes any others too. A size that is not given is assumed to be 100.
+        expand : True multiplies squares of sums out where that costs less: distances between points come
+            from their Gram matrix, after their mean was taken from them, and no array of all differences is
+            made. They then err by about 1e-16 of the square of the largest distance, where they otherwise err
+            by 1e-16 of themselves, so points that are much closer than others lose digits.
         check : the function checks and converts its arguments as `d(...)` does; of arrays that fit already,
             this takes a fraction of a microsecond each.
 
@@ -141,7 +147,7 @@ class Compiled:
         >>> core, core.trace(), core.solve(np.full(1000, 3.0))[:2].tolist()
         (<Compressed (1000, 1000): 1000 numbers of 1000000>, np.float64(1000.0), [3.0, 3.0])
         """
-        options = Options(target, form, value, copy, out, as_matrix, self._sized(sizes))
+        options = Options(target, form, value, copy, out, as_matrix, self._sized(sizes), expand)
         return self._with_checks(options) if check else self._loaded(options)[0]
 
     def cost(self, /, **sizes: int) -> Account:

@@ -41,6 +41,7 @@ from einsumdiff.nodes import (
     multiply_numbers,
     substitute_factor,
 )
+from einsumdiff.outer_sums import without_outer_sums
 from einsumdiff.pairs import Pairs
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products, triangle
@@ -155,6 +156,13 @@ class _Lowering:
         sizes = [size for d in self.program.definitions for size in d.shape]
         self.small = {name: SMALL for size in sizes for name in subtracted(size)}
         roots: list[Array] = [self.program.output] if value else []
+        if self.options.expand:
+            asked = [(result.terms, result.shape) for result in results]
+            output = self.program.output if value else None
+            results, output = without_outer_sums(asked, output, self.products.assumed)
+            if output is not None:
+                self.program = replace(self.program, output=output)
+                roots = [output]
         if self.options.form == "dense" and self.options.by_cost:
             asked = [(result.terms, result.shape) for result in results]
             results = multiplied_out(asked, roots, self.products.assumed)
@@ -202,6 +210,7 @@ class _Lowering:
             indices=indices,
             shapes={n: a.shape for n, a in self.program.arrays.items() if isinstance(a, Definition)},
             keywords=("out", "out_is_zero=False") if self.options.out else (),
+            sizes=dict(self.options.sizes),
         )
 
     def _improved(self) -> tuple[plan.Statement, ...]:

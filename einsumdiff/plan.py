@@ -604,6 +604,7 @@ class Plan:
     `indices` are the parameters that hold places of axes, and no numbers.
     `sources` tells for each size name the axis that it is read from.
     `shapes` are those of the program's definitions, to be named in messages.
+    `sizes` are what the names of sizes will be about, where that was said.
     """
 
     name: str
@@ -615,6 +616,7 @@ class Plan:
     indices: frozenset[str] = frozenset()
     shapes: Mapping[str, tuple[AnySize, ...]] = field(default_factory=dict)
     keywords: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     def sourceless(self, size: str) -> Unsupported:
         """That no parameter has an axis of that size, and how to give it a number."""

@@ -46,6 +46,7 @@ LAYERS = """
     forms.separate
     forms.storing
     gram  distribute  sharing  writing  softmax
+    outer_sums
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy.helpers  targets.numpy.text

@@ -14,6 +14,12 @@ def _strided(a, start, shape, steps):
     corner = a[tuple(slice(s, None) for s in start)]
     return np.lib.stride_tricks.as_strided(corner, shape, strides)
 ''',
+    "_gram": '''
+def _gram(a, order, shape):
+    """The product of a matrix with its own transpose: of a with its axes in that order, in that shape."""
+    a = a.transpose(order).reshape(shape)
+    return a @ a.T
+''',
     "_read_only": '''
 def _read_only(a):
     """A view of a that cannot be written into."""

@@ -66,7 +66,7 @@ class Statements(Expressions):
 
     def assigned(self, value: Expr, axes: Sequence[Label | None], own: bool) -> str:
         labels = tuple(label for label in axes if label is not None)
-        text = self.emit(value, labels)
+        text = self.emit(value, self.laid_out(value, labels))
         ordered = self.arranged(text, tuple(label for label in labels if label in text.axes))
         fixed = constant(value)
         if ordered.axes == labels and len(labels) == len(axes):
