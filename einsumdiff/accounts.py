@@ -130,6 +130,14 @@ class _Accounts:
                     places = self.places(shape)
                     self.count(Cost(0, NUMBER * places), times)
                     self.hold(places)
+                case plan.Write(outer=(sign, product)):
+                    left = self.value(product.left, times)
+                    right = self.value(product.right, times, left)
+                    if sign < 0:
+                        places = volume(product.left.axes, self.sizes)
+                        self.count(Cost(places, 2 * NUMBER * places), times)
+                        self.reach(right + places)
+                    self.count(self.step(product), times)
                 case plan.Write(_, _, _, value, labels, first, _):
                     self.value(value, times)
                     places = volume(labels, self.sizes)

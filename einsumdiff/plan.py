@@ -483,6 +483,16 @@ class Write:
     first: bool
     apart: bool
 
+    @property
+    def outer(self) -> tuple[int, Multiply] | None:
+        """The sign and the product, where it is one of two smaller arrays that is multiplied in its place."""
+        sign, value = signed(self.value)
+        if not (self.first and self.apart and isinstance(value, Multiply)):
+            return None
+        sides = (len(value.left.axes), len(value.right.axes))
+        smaller = min(sides) > 0 and max(sides) < len(value.axes) == len(self.labels)
+        return (sign, value) if smaller else None
+
 
 @dataclass(frozen=True, slots=True)
 class Loop:

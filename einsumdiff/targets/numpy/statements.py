@@ -164,6 +164,12 @@ class Statements(Expressions):
         return "/".join([f"{before}{text}{after}", *below[::-1]])
 
     def _written(self, write: plan.Write) -> str:
+        if write.outer is not None:
+            sign, product = write.outer
+            view = self.view(write.name, write.forms, write.shape)
+            left, right = self.operands([product.left, product.right], view.axes)
+            first = left.text if sign > 0 else f"-{left.within(PRODUCT)}"
+            return f"np.multiply({first}, {right.text}, out={view.text})"
         text = self.emit(write.value, write.labels)
         if not write.apart:
             self.helpers.add("_scatter")
