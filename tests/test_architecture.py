@@ -24,7 +24,7 @@ LAYERS = """
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
     language.by_sympy  symmetry
     structure
-    language.table  indexing.shapes  indicators  needed  subspace
+    language.table  indexing.shapes  indicators  needed  prologue  subspace
     language.matrix_functions  kinds
     language.matrix  extension  templates
     accounts  indexing.scalars  products  indexing.ranges  indexing.calls  request
