@@ -1,4 +1,4 @@
-"""Tasks of `bench_small.py`: derivatives at arrays of size 4, and the bodies that an expert pastes for them."""
+"""Tasks of `bench_small.py`: derivatives at arrays of size 4, and the bodies that an expert writes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

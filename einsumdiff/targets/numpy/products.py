@@ -5,7 +5,7 @@ from __future__ import annotations
 from einsumdiff import plan
 from einsumdiff.plan import Expr
 from einsumdiff.targets.numpy.text import ATOM, MATMUL, POWER, Axes, Text
-from einsumdiff.targets.numpy.views import Operands, ordered
+from einsumdiff.targets.numpy.views import Operands, ordered, volume
 
 
 class Products(Operands):
@@ -31,12 +31,24 @@ class Products(Operands):
             return Text(f"np.vdot({a.text}, {b.text})", ())
         if not batch:
             a, b = self.emit(left, rows + summed), self.emit(right, summed + columns)
-            places = ([a.axes.index(n) for n in summed], [b.axes.index(n) for n in summed])
-            axes = tuple(n for n in a.axes if n in rows) + tuple(n for n in b.axes if n in columns)
-            return Text(f"np.tensordot({a.text}, {b.text}, axes={places})", axes)
+            rows = tuple(n for n in a.axes if n in rows)
+            columns = tuple(n for n in b.axes if n in columns)
+            summed = tuple(n for n in a.axes if n in summed)
+            text = f"{self.grouped(a, rows, summed, MATMUL)} @ {self.grouped(b, summed, columns, POWER)}"
+            if len(rows) <= 1 and len(columns) <= 1:
+                return Text(text, rows + columns, MATMUL)
+            return Text(f"({text}).reshape({self.shape([n.size for n in rows + columns])})", rows + columns)
         a, b = self.emit(left, ()), self.emit(right, ())
         axes = ordered(batch + rows + columns, want)
         return self.einsum([a, b], axes)
+
+    def grouped(self, text: Text, first: Axes, last: Axes, level: int) -> str:
+        """The array with these groups of axes as one axis each; none for an empty group."""
+        ordered_ = self.arranged(text, first + last)
+        if max(len(first), len(last)) <= 1:
+            return ordered_.within(level)
+        shape = self.shape([volume([n.size for n in group]) for group in (first, last) if group])
+        return f"{ordered_.within(ATOM)}.reshape({shape})"
 
     def solved(self, value: plan.Solve) -> Text:
         matrix = self.arranged(self.emit(value.matrix, value.matrix.axes), value.matrix.axes)
@@ -57,9 +69,8 @@ class Products(Operands):
         if op == "logsumexp":
             self.helpers.add("_logsumexp")
             return Text(f"_logsumexp({inner.text}, axis={where})", kept)
-        if not kept:
-            return Text(f"np.{op}({inner.text})", ())
-        return Text(f"np.{op}({inner.text}, axis={where})", kept)
+        text = f"{inner.within(ATOM)}.{op}"  # the method: `np.sum` takes a microsecond more
+        return Text(f"{text}(axis={where})" if kept else f"{text}()", kept)
 
 
 def _comes_first(columns: Axes, rows: Axes, want: Axes) -> bool:
