@@ -48,7 +48,7 @@ LAYERS = """
     gram  distribute  reuse
     lower  tracing.recorded  relying
     tracing.tracer
-    targets  targets.numpy.helpers  targets.numpy.text
+    targets  targets.numpy.flat  targets.numpy.helpers  targets.numpy.text
     targets.numpy.views
     targets.numpy.products  targets.numpy.places
     targets.numpy.expressions

@@ -11,7 +11,7 @@ from einsumdiff.language.table import Function, NamedNumber, Operation, load_tab
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import Size
 from einsumdiff.targets.numpy.places import Places
-from einsumdiff.targets.numpy.products import Products
+from einsumdiff.targets.numpy.products import Products, softens
 from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, SIGN, SUM, Axes, Text, level_of, number
 from einsumdiff.targets.numpy.views import ordered
 
@@ -71,6 +71,10 @@ class Expressions(Products, Places):
                 return self.running_at(value, want)
             case plan.RunningOthers():
                 return self.running_others(value)
+            case plan.Apply("exp", (plan.Add(((1, base), (-1, plan.Fold() as fold))),)) if softens(
+                base, fold
+            ):
+                return self.softmax(base, fold.axes)
             case plan.Apply(name, operands, axes):
                 row = load_table()[name]
                 assert isinstance(row, Function)

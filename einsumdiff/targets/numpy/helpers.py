@@ -14,6 +14,14 @@ def _strided(a, start, shape, steps):
     corner = a[tuple(slice(s, None) for s in start)]
     return np.lib.stride_tricks.as_strided(corner, shape, strides)
 ''',
+    "_window": '''
+def _window(a, start, shape, steps):
+    """A view of a, which is contiguous: from start, axis n moves steps[n] entries. It must stay inside."""
+    if 0 in shape:
+        return np.empty(shape, a.dtype)
+    size = a.itemsize
+    return np.ndarray(shape, a.dtype, a, size*start, [size*step for step in steps])
+''',
     "_read_only": '''
 def _read_only(a):
     """A view of a that cannot be written into."""
@@ -58,6 +66,16 @@ def _logsumexp(a, axis):
     top = np.where(np.isfinite(top), top, np.zeros_like(top))
     with np.errstate(divide="ignore"):
         return np.log(np.exp(a - top).sum(axis=axis)) + top.squeeze(axis)
+''',
+    "_softmax": '''
+def _softmax(a, axis):
+    """exp(a - logsumexp(a)) along the axis (or axes), with one exponential where all is finite."""
+    top = a.max(axis=axis, keepdims=True)
+    if not np.vdot(top, top) < np.inf:
+        return np.exp(a - np.expand_dims(_logsumexp(a, axis), axis))
+    result = np.exp(a - top)
+    result /= result.sum(axis=axis, keepdims=True)
+    return result
 ''',
     "_adjugate": '''
 def _adjugate(A):

@@ -76,8 +76,10 @@ class _Module(Forms):
         numbers = [p for p in self.plan.parameters if p.name not in self.plan.indices]
         if not numbers:
             return "np.dtype(float)"
-        if len(numbers) == 1 and numbers[0].shape:  # a quarter of the time
-            return f"np.promote_types({numbers[0].name}.dtype, np.float32)"
+        kinds = [f"{p.name}.dtype" for p in numbers]
+        if len(numbers) <= 2 and all(p.shape for p in numbers):  # less than half the time
+            both = kinds[0] if len(kinds) == 1 else f"np.promote_types({', '.join(kinds)})"
+            return f"np.promote_types({both}, np.float32)"
         return f"np.result_type({', '.join(p.name for p in numbers)}, np.float32)"
 
     def _returned(self) -> str:

@@ -61,16 +61,35 @@ class Products(Operands):
             return Text(f"np.linalg.solve({a}, {right.within(ATOM)}[..., None])[..., 0]", value.axes)
         return Text(f"np.linalg.solve({a}, {right.text})", value.axes)
 
+    def softmax(self, base: Expr, kept: Axes) -> Text:
+        """`exp(x - logsumexp(x))`, with one exponential for both."""
+        self.helpers |= {"_logsumexp", "_softmax"}
+        inner = self.emit(base, base.axes)
+        return Text(f"_softmax({inner.text}, axis={_places(inner.axes, kept)})", inner.axes)
+
     def folded(self, op: str, base: Expr, axes: Axes, want: Axes) -> Text:
         inner = self.emit(base, want)
-        gone = [k for k, label in enumerate(inner.axes) if label not in axes]
         kept = tuple(label for label in inner.axes if label in axes)
-        where = gone[0] if len(gone) == 1 else tuple(gone)
+        where = _places(inner.axes, kept)
         if op == "logsumexp":
             self.helpers.add("_logsumexp")
             return Text(f"_logsumexp({inner.text}, axis={where})", kept)
         text = f"{inner.within(ATOM)}.{op}"  # the method: `np.sum` takes a microsecond more
         return Text(f"{text}(axis={where})" if kept else f"{text}()", kept)
+
+
+def _places(axes: Axes, kept: Axes) -> int | tuple[int, ...]:
+    """The axes that are reduced, as NumPy takes them."""
+    gone = [k for k, label in enumerate(axes) if label not in kept]
+    return gone[0] if len(gone) == 1 else tuple(gone)
+
+
+def softens(base: Expr, fold: plan.Fold) -> bool:
+    """Whether the exponential of the one less the other is a softmax."""
+    match base, fold:
+        case plan.Load(name, axes), plan.Fold("logsumexp", plan.Load(other, its), kept) if name == other:
+            return all(n == m if m in kept else n not in kept for n, m in zip(axes, its, strict=True))
+    return False
 
 
 def _comes_first(columns: Axes, rows: Axes, want: Axes) -> bool:
