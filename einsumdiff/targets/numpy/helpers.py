@@ -61,7 +61,7 @@ def _one_hot(index, size, dtype):
 def _logsumexp(a, axis):
     """log(sum(exp(a))) along the axis (or axes), with the largest entry taken out."""
     top = a.max(axis=axis, keepdims=True)
-    if np.vdot(top, top) < np.inf:  # all are finite
+    if np.vdot(top, top) < np.inf or np.isfinite(top).all():  # the one is quicker, and may overflow
         return np.log(np.exp(a - top).sum(axis=axis)) + top.squeeze(axis)
     top = np.where(np.isfinite(top), top, np.zeros_like(top))
     with np.errstate(divide="ignore"):
@@ -71,7 +71,7 @@ def _logsumexp(a, axis):
 def _softmax(a, axis):
     """exp(a - logsumexp(a)) along the axis (or axes), with one exponential where all is finite."""
     top = a.max(axis=axis, keepdims=True)
-    if not np.vdot(top, top) < np.inf:
+    if not (np.vdot(top, top) < np.inf or np.isfinite(top).all()):
         return np.exp(a - np.expand_dims(_logsumexp(a, axis), axis))
     result = np.exp(a - top)
     result /= result.sum(axis=axis, keepdims=True)
