@@ -47,6 +47,7 @@ from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
 from einsumdiff.reuse import reused
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
+from einsumdiff.soften import softened
 from einsumdiff.terms import injective, known_labels
 
 MOST_INLINE = 9
@@ -189,7 +190,7 @@ class _Lowering:
         return Plan(
             self.name,
             self.program.inputs,
-            tuple(self._in_place(squared(self.statements, lambda: self._fresh("t")), returns, indices)),
+            tuple(self._in_place(returns, indices)),
             tuple(returns),
             sources,
             indices=indices,
@@ -197,9 +198,8 @@ class _Lowering:
             keywords=("out", "out_is_zero=False") if self.options.out else (),
         )
 
-    def _in_place(
-        self, statements: list[plan.Statement], returns: Sequence[str], indices: frozenset[str]
-    ) -> list[plan.Statement]:
+    def _in_place(self, returns: Sequence[str], indices: frozenset[str]) -> list[plan.Statement]:
+        statements = softened(squared(self.statements, lambda: self._fresh("t")), returns)
         if self.options.form != "dense" or not self.options.in_place:
             return statements
         numbers = [one.name for one in self.program.inputs if one.name not in indices]

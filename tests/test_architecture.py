@@ -45,7 +45,7 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute  reuse
+    gram  distribute  reuse  soften
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy.flat  targets.numpy.helpers  targets.numpy.text

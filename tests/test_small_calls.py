@@ -206,3 +206,63 @@ def test_the_kind_of_a_result_is_that_of_the_arguments(form):
     for kinds in (("f4", "f4"), ("f4", "f8"), ("f8", "f4"), ("i8", "f4"), ("f8", "f8"), ("f2", "f4")):
         arrays = [np.ones(2, kind) for kind in kinds[: 1 if form == "one array" else 2]]
         assert function(*arrays).dtype == np.result_type(*arrays, np.float32)
+
+
+SOFTENED = [
+    ("logsumexp(z)", {"z": (5,)}, True),
+    ("y = logsumexp(z); y*c", {"z": (5,), "c": ()}, True),
+    ("l = logsumexp(Z, axis=0); l @ c", {"Z": (3, 5), "c": (5,)}, True),
+    ("l = logsumexp(Z, axis=1); sum(c*l)*l[0]", {"Z": (3, 5), "c": (3,)}, False),
+    ("l = logsumexp(z); exp(l)*sum(z)", {"z": (5,)}, False),
+    ("l = logsumexp(2*z); sum(sin(z - l))", {"z": (5,)}, False),
+]
+
+
+def logsumexp(z, axis=None):
+    return np.log(np.sum(np.exp(z), axis=axis))
+
+
+@pytest.mark.parametrize("program, shapes, whole", SOFTENED, ids=[one[0] for one in SOFTENED])
+def test_a_logsumexp_that_is_read_once_below_an_exponential_is_no_variable(program, shapes, whole):
+    arrays = sample(shapes)
+    wrt = next(iter(shapes))
+    d = derive(program, wrt=wrt, shapes={"c": "p" if shapes.get("c") else ()} if "c" in shapes else None)
+    assert ("_softmax(" in lines(d) and " = _logsumexp(" not in lines(d)) == whole
+    *names, last = (part.strip() for part in program.split(";"))
+
+    def function(**given):
+        space = {"logsumexp": logsumexp, "exp": np.exp, "sum": np.sum, "sin": np.sin, **given}
+        for one in names:
+            exec(one, space)
+        return eval(last, space)
+
+    right = numerical_jacobian(function, arrays, wrt)
+    assert_close(d(**arrays), right, 1e-9)
+    value, slope = d.compile(value=True)(*(arrays[name] for name in d.inputs))
+    assert_close(value, function(**arrays))
+    assert_close(slope, right, 1e-9)
+    second = derive(d, wrt=wrt)
+    assert_close(second(**arrays), numerical_jacobian(lambda **given: d(**given), arrays, wrt), 1e-8)
+
+
+def test_the_diagonal_is_added_to_an_outer_product_in_its_memory():
+    d = derive("logsumexp(z)", wrt="z", order=2)
+    assert "result.reshape(-1)[::n + 1] += t1" in lines(d)
+    z = sample({"z": (5,)})["z"]
+    right = numerical_jacobian(derive("logsumexp(z)", wrt="z"), {"z": z}, "z")
+    for given in (z, np.repeat(z, 2)[::2], z[::-1].copy()[::-1]):
+        assert_close(d(given), right, 1e-9)
+
+
+@pytest.mark.parametrize("order", "CF")
+def test_an_array_that_takes_its_order_from_an_argument_is_not_written_as_memory(order):
+    program = "f[i] = x[i]*A[i,j]*x[j]*c[j]"
+    arrays = {
+        name: np.asarray(a, order=order) for name, a in sample({"x": (5,), "A": (5, 5), "c": (5,)}).items()
+    }
+    value = lambda x, A, c: x * (A @ (x * c))
+    d = derive(program, wrt="x")
+    assert_close(d(**arrays), numerical_jacobian(value, arrays, "x"), 1e-9)
+    turned = derive("f[i] = x[i]*A[j,i]*x[j]*c[j]", wrt="x")
+    other = lambda x, A, c: x * (A.T @ (x * c))
+    assert_close(turned(**arrays), numerical_jacobian(other, arrays, "x"), 1e-9)

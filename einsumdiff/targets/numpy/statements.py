@@ -18,7 +18,7 @@ from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, Axes, Text, quot
 class Statements(Expressions):
     def __init__(self, taken: Collection[str]) -> None:
         super().__init__(taken)
-        self.fresh: set[str] = set()  # arrays that were made here: they are contiguous
+        self.fresh: set[str] = set()  # arrays that were made here, and are contiguous
 
     def statement(self, statement: plan.Statement) -> list[str]:
         match statement:
@@ -27,6 +27,8 @@ class Statements(Expressions):
                 if shown and _shares(value):
                     self.helpers.add("_read_only")
                     text = f"_read_only({text})"
+                if None not in axes and not _shares(value) and _in_order(value):
+                    self.fresh.add(name)
                 return [f"{name} = {text}"]
             case plan.Into():
                 return [self._over(statement)]
@@ -211,6 +213,17 @@ class Statements(Expressions):
 def _shares(value: Expr) -> bool:
     """May the value be a variable, or share its memory?"""
     return isinstance(value, plan.Load | plan.View)
+
+
+def _in_order(value: Expr) -> bool:
+    """Whether NumPy makes an array in the order of its axes: of arrays of one axis, by arithmetic.
+
+    The result of operands with more axes takes the order from their memory.
+    """
+    match value:
+        case plan.Multiply() | plan.Divide() | plan.Add() | plan.Power():
+            return all(_in_order(part) for part in plan.parts(value))
+    return len(value.axes) <= 1
 
 
 def _writes_an_end(write: plan.Write) -> bool:
