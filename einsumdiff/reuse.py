@@ -22,6 +22,7 @@ from einsumdiff.accounts import taken, written_over
 from einsumdiff.costs import volume
 from einsumdiff.kinds import FLOAT, Kinds, in_place
 from einsumdiff.plan import Axes, Expr
+from einsumdiff.soften import is_softmax
 from einsumdiff.templates import opened
 
 LARGE = 8192
@@ -164,6 +165,8 @@ class _Reuse:
 
         Its array is called `name`, laid out as `axes`, where it gets a name of its own.
         """
+        if is_softmax(one):
+            return one  # in a memory of its own: a target computes it as a whole
         if not self._takes(one):
             return self.inside(one)
         old, new = plan.parts(one), list[Expr]()

@@ -58,6 +58,16 @@ def softened(statements: Sequence[plan.Statement], returns: Sequence[str]) -> li
     return [one for one in found if not (isinstance(one, plan.Assign) and one.name in gone)]
 
 
+def is_softmax(value: Expr) -> bool:
+    """Is it `exp(x - logsumexp(x))`?"""
+    match value:
+        case plan.Apply("exp", (plan.Add(((1, plan.Load(name, axes)), (-1, fold))),)):
+            match fold:
+                case plan.Fold("logsumexp", plan.Load(other, its), kept) if name == other:
+                    return all(n == m if m in kept else n not in kept for n, m in zip(axes, its, strict=True))
+    return False
+
+
 def _readings(value: Expr) -> Iterator[str]:
     """The names of the variables that an expression reads, each as often as it stands there."""
     stack = [value]

@@ -45,7 +45,8 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute  reuse  soften
+    soften
+    gram  distribute  reuse
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy.flat  targets.numpy.helpers  targets.numpy.text

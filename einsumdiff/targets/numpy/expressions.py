@@ -10,8 +10,9 @@ from einsumdiff.errors import NameFault
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import Size
+from einsumdiff.soften import is_softmax
 from einsumdiff.targets.numpy.places import Places
-from einsumdiff.targets.numpy.products import Products, softens
+from einsumdiff.targets.numpy.products import Products
 from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, SIGN, SUM, Axes, Text, level_of, number
 from einsumdiff.targets.numpy.views import ordered
 
@@ -71,10 +72,8 @@ class Expressions(Products, Places):
                 return self.running_at(value, want)
             case plan.RunningOthers():
                 return self.running_others(value)
-            case plan.Apply("exp", (plan.Add(((1, base), (-1, plan.Fold() as fold))),)) if softens(
-                base, fold
-            ):
-                return self.softmax(base, fold.axes)
+            case plan.Apply(_, (plan.Add(((_, one), (_, fold))),)) if is_softmax(value):
+                return self.softmax(one, fold.axes)
             case plan.Apply(name, operands, axes):
                 row = load_table()[name]
                 assert isinstance(row, Function)

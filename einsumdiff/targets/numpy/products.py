@@ -84,14 +84,6 @@ def _places(axes: Axes, kept: Axes) -> int | tuple[int, ...]:
     return gone[0] if len(gone) == 1 else tuple(gone)
 
 
-def softens(base: Expr, fold: plan.Fold) -> bool:
-    """Whether the exponential of the one less the other is a softmax."""
-    match base, fold:
-        case plan.Load(name, axes), plan.Fold("logsumexp", plan.Load(other, its), kept) if name == other:
-            return all(n == m if m in kept else n not in kept for n, m in zip(axes, its, strict=True))
-    return False
-
-
 def _comes_first(columns: Axes, rows: Axes, want: Axes) -> bool:
     """Whether the columns are wanted before the rows."""
     places = [want.index(n) for n in columns if n in want], [want.index(n) for n in rows if n in want]
