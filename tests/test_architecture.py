@@ -49,7 +49,7 @@ LAYERS = """
     outer_sums
     lower  tracing.recorded  relying
     tracing.tracer
-    targets  targets.numpy.helpers  targets.numpy.text
+    targets  targets.numpy.flat  targets.numpy.helpers  targets.numpy.text
     targets.numpy.views
     targets.numpy.products  targets.numpy.places
     targets.numpy.expressions
