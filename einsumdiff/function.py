@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 from einsumdiff.accounts import Account, account
@@ -82,6 +84,7 @@ class Compiled:
         out: bool = False,
         as_matrix: bool = False,
         sizes: Mapping[str, int] | None = None,
+        jit: str | None = None,
     ) -> str:
         """A self-contained function as text: it imports nothing but its target, and SciPy for its forms.
 
@@ -91,7 +94,7 @@ class Compiled:
         >>> print(derive("y = sum(W*X + b)", wrt="W").source().splitlines()[0])
         import numpy as np
         """
-        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes)))
+        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes), jit))
 
     def compile(
         self,
@@ -103,6 +106,7 @@ class Compiled:
         out: bool = False,
         as_matrix: bool = False,
         sizes: Mapping[str, int] | None = None,
+        jit: str | None = None,
     ) -> Function:
         """The function that `source` shows, loaded.
 
@@ -125,6 +129,11 @@ class Compiled:
         sizes : what names of sizes will be about, `{"m": 1000, "n": 500, "k": 10}`: in which order is
             contracted, and whether a product is multiplied out over a sum, is chosen for them. The function
             takes any others too. A size that is not given is assumed to be 100.
+        jit : "numba" compiles the same steps as loops: what is computed entry by entry makes no arrays in
+            between, and runs on all cores where there is enough to do. It pays for large arrays and many
+            elementwise steps. The first call takes seconds, for each kind of numbers (float64, float32) and
+            once more for the first one that is large enough for several cores. It needs the extra
+            `einsumdiff[numba]`.
 
         >>> import numpy as np
         >>> from einsumdiff import derive
@@ -132,7 +141,7 @@ class Compiled:
         >>> core, core.trace(), core.solve(np.full(1000, 3.0))[:2].tolist()
         (<Compressed (1000, 1000): 1000 numbers of 1000000>, np.float64(1000.0), [3.0, 3.0])
         """
-        return self._loaded(Options(target, form, value, copy, out, as_matrix, self._sized(sizes)))[0]
+        return self._loaded(Options(target, form, value, copy, out, as_matrix, self._sized(sizes), jit))[0]
 
     def cost(self, /, **sizes: int) -> Account:
         """What a call of the generated function costs at these sizes, planned for them.
@@ -186,6 +195,14 @@ class Compiled:
         from einsumdiff.targets import numpy as target
         from einsumdiff.views.index import formula_text
 
+        if options.jit:  # loops write all of their results
+            from einsumdiff.targets import numba as jit
+
+            plan = self._plan(replace(options, copy=True))
+            with self._setting:
+                return jit.source(
+                    plan, formula_text(self._program, self._jacobians), dict(options.sizes)
+                )
         plan = self._plan(options)
         with self._setting:
             return target.source(plan, formula_text(self._program, self._jacobians))
@@ -231,6 +248,8 @@ class Compiled:
     def _load(self, text: str, options: Options) -> tuple[Function, Arguments]:
         from einsumdiff.targets import numpy as target
 
+        if options.jit and find_spec("numba") is None:
+            raise Unsupported("numba is not installed", None, 'pip install "einsumdiff[numba]"')
         jacobians, output = self._jacobians, self._program.output
         shapes = [(f"the derivative in {jac.wrt[-1].name}", jac.shape) for jac in jacobians]
         if options.value:

@@ -53,7 +53,12 @@ LAYERS = """
     forms.solving
     forms.compressed
     forms.runtime  forms.assembly
-    targets.numpy  evaluate
+    targets.scalars
+    targets.entries
+    targets.nests
+    targets.loop_arrays
+    targets.loops
+    targets.numpy  targets.numba  evaluate
     views  views.letters  views.ranges  views.text
     views.writer
     views.index
