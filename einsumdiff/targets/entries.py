@@ -90,12 +90,24 @@ class Entries(Spelling):
     def looping(self, label: Label, header: str = "for {} in range({}):") -> Iterator[str]:
         """A loop over a label."""
         counter = self.letter(label)
-        self.at[label], self.level[label] = counter, len(self.blocks)
         outer, self.loop = self.loop, len(self.blocks)
-        with self.inside(header.format(counter, self.size(label.size))):
+        with (
+            self.bound(label, counter, len(self.blocks)),
+            self.inside(header.format(counter, self.size(label.size))),
+        ):
             yield counter
         self.loop = outer
-        del self.at[label], self.level[label]
+
+    @contextmanager
+    def bound(self, label: Label, place: str, level: int) -> Iterator[None]:
+        """A label at a place that is known in a block; a sum may bind the label of a loop around it."""
+        before = self.at.get(label), self.level.get(label)
+        self.at[label], self.level[label] = place, level
+        yield
+        if before[0] is not None and before[1] is not None:
+            self.at[label], self.level[label] = before[0], before[1]
+        else:
+            del self.at[label], self.level[label]
 
     def letter(self, label: Label) -> str:
         """A name for the place along a label, the user's letter where it is free."""
@@ -336,11 +348,13 @@ class Entries(Spelling):
     def placed(self, label: Label, index: Expr) -> Iterator[None]:
         """The label at the place that an index array holds."""
         depth = self.depth(index)
-        with self.outside(min(depth, self.loop)) if depth < self.loop else _here():
-            self.at[label] = self.inside_of(index, label.size)
-        self.level[label] = depth
-        yield
-        del self.at[label], self.level[label]
+        if depth < self.loop:
+            with self.outside(depth):
+                place = self.inside_of(index, label.size)
+        else:
+            place = self.inside_of(index, label.size)
+        with self.bound(label, place, depth):
+            yield
 
     # -- reductions -------------------------------------------------------------------------------------
 
@@ -372,11 +386,6 @@ class Entries(Spelling):
         one = self.named(value).text
         sign = ">" if op == "max" else "<"
         self.blocks[-1] += [f"if {one} {sign} {name} or {one} != {one}:", [f"{name} = {one}"]]
-
-
-@contextmanager
-def _here() -> Iterator[None]:
-    yield
 
 
 def operations(value: Expr) -> float:

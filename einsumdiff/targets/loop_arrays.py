@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from einsumdiff import plan
 from einsumdiff.errors import Unsupported
@@ -219,13 +219,11 @@ class Arrays(Nests):
 
         def entry() -> None:
             total = self._total(op, ())
-            with self._along(label, value.reverse) as counter:
-                self.at[place] = counter
+            with self._along(label, place, value.reverse):
                 one = self.named(self.scalar(base))
                 add = f"{total} {'+' if op == 'sum' else '*'}= {one.text}"
                 put = f"{self.target(name, value.axes)} = {total}"
                 self.blocks[-1] += [put, add] if value.apart else [add, put]
-            del self.at[place]
 
         self._outer(base, label, entry)
 
@@ -239,7 +237,7 @@ class Arrays(Nests):
 
         def entry() -> None:
             total = self._total("sum", ())
-            with self._along(label, value.reverse) as counter:
+            with self._along(label, label, value.reverse) as counter:
                 self.line(f"{total} += {self.scalar(base).text}")
                 at = counter if value.reverse else f"{counter} + 1"
                 places = [at if n is label else self.at[n] for n in base.axes]
@@ -264,12 +262,10 @@ class Arrays(Nests):
         def entry() -> None:
             with self.looping(value.other) as other:
                 total = self._total("prod", ())
-                with self.looping(label) as counter:
-                    self.at[value.place] = counter
+                with self._along(label, value.place, False) as counter:
                     with self.inside(f"if {counter} != {other}:"):
                         self.line(f"{total} *= {self.scalar(base).text}")
                     self.line(f"{self.target(name, value.axes)} = {total}")
-                del self.at[value.place]
 
         self._outer(base, label, entry)
 
@@ -283,11 +279,9 @@ class Arrays(Nests):
         def entry() -> None:
             for reverse in (False, True):
                 total = self._total("prod", ())
-                with self._along(label, reverse) as counter:
-                    self.at[place] = counter
+                with self._along(label, place, reverse):
                     self.line(f"{self.target(name, value.axes)} {'*=' if reverse else '='} {total}")
                     self.line(f"{total} *= {self.scalar(base).text}")
-                del self.at[place]
 
         self._outer(base, label, entry)
 
@@ -301,8 +295,12 @@ class Arrays(Nests):
     def _outer(self, base: Expr, label: Label, entry: Callable[[], None]) -> None:
         self.nest([n for n in base.axes if n is not label], entry, self.cost(base, base.axes))
 
-    def _along(self, label: Label, reverse: bool) -> AbstractContextManager[str]:
-        return self.looping(label, "for {} in range({} - 1, -1, -1):" if reverse else SERIAL)
+    @contextmanager
+    def _along(self, label: Label, place: Label, reverse: bool) -> Iterator[str]:
+        """A loop over a label, at whose place is another one too."""
+        header = "for {} in range({} - 1, -1, -1):" if reverse else SERIAL
+        with self.looping(label, header) as counter, self.bound(place, counter, self.loop):
+            yield counter
 
     # -- places and matrices ----------------------------------------------------------------------------
 
@@ -320,28 +318,45 @@ class Arrays(Nests):
         self.nest(order, entry, None)  # places may meet
 
     def _performed(self, name: str, value: plan.Perform | plan.Solve) -> None:
+        """An operation on each matrix of a batch."""
         if isinstance(value, plan.Solve):
-            columns = tuple(n for n in value.right.axes if n is not value.label)
-            if len(value.matrix.axes) != 2:
-                raise _many("systems of equations")
-            matrix = self._laid(value.matrix, (), value.matrix.axes, ())
-            right = self.kept(value.right, (value.label, *columns))
-            first = f"{matrix.name}.T" if value.transposed else matrix.name
-            text = f"np.linalg.solve({first}, {right.name})"
+            batch = tuple(n for n in value.matrix.axes[:-2])
+            columns = tuple(n for n in value.right.axes if n is not value.label and n not in batch)
+            matrix = self.kept(value.matrix)
+            own = tuple(n for n in batch if n in value.right.axes)
+            right = self.kept(value.right, (*own, value.label, *columns))
+
+            def text() -> str:
+                turned = ".T" if value.transposed else ""
+                first = f"{self._at(matrix.name, batch)}{turned}"
+                return f"np.linalg.solve({first}, {self._at(right.name, own)})"
         else:
             spelled = MATRICES.get(value.operation)
             if spelled is None:
                 raise Unsupported(f"{value.operation} is not done in loops", None, WITHOUT_JIT)
-            if any(len(one.axes) != 2 for one in value.operands):
-                raise _many(f"{value.operation} of matrices")
-            text = spelled.format(*(self._laid(one, (), one.axes, ()).name for one in value.operands))
+            batch = tuple(n for n in value.operands[0].axes[:-2])
+            kept = [self.kept(one) for one in value.operands]
+
+            def text() -> str:
+                return spelled.format(*(self._at(one.name, batch) for one in kept))
+
+        if value.axes[: len(batch)] != batch:
+            raise Unsupported("matrices with their axes apart are not solved in loops", None, WITHOUT_JIT)
         if not value.axes:
             self.numbers.add(name)
-        self.line(f"{name} = np.ascontiguousarray({text})" if len(value.axes) == 2 else f"{name} = {text}")
+            self.line(f"{name} = {text()}")
+            return
+        self.empty(name, value.axes)
 
+        def entry() -> None:
+            at = [self.at[label] for label in batch] if len(batch) == len(value.axes) else []
+            at = at or [*(self.at[label] for label in batch), "..."]
+            self.line(f"{self.indexed(name, at).text} = {text()}")
 
-def _many(what: str) -> Unsupported:
-    return Unsupported(f"{what}, several at once, are not done in loops", None, WITHOUT_JIT)
+        self.nest(batch, entry, None)  # an error has to come out
+
+    def _at(self, name: str, batch: Axes) -> str:
+        return self.indexed(name, [self.at[label] for label in batch]).text if batch else name
 
 
 def _groups(value: plan.Contract) -> tuple[Axes, Axes, Axes, Axes]:
