@@ -200,9 +200,7 @@ class Compiled:
 
             plan = self._plan(replace(options, copy=True))
             with self._setting:
-                return jit.source(
-                    plan, formula_text(self._program, self._jacobians), dict(options.sizes)
-                )
+                return jit.source(plan, formula_text(self._program, self._jacobians), dict(options.sizes))
         plan = self._plan(options)
         with self._setting:
             return target.source(plan, formula_text(self._program, self._jacobians))

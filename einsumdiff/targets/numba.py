@@ -56,11 +56,11 @@ def _within(name, places, size):
     if np.size(places) and not -size <= np.min(places) <= np.max(places) < size:
         raise IndexError(f"{name} holds a place out of an axis of size {size}")
 ''',
-    "_not_empty": '''
+    "_not_empty": """
 def _not_empty(op, size):
     if size == 0:
         raise ValueError(f"{op} over nothing: an axis of size 0 has no {op}")
-''',
+""",
 }
 
 
@@ -88,18 +88,20 @@ class _Module:
         for k in sorted(chosen):
             self.work = self.work + self.loops.works[k]
         self.chosen = chosen
+        self.narrow: dict[tuple[str, ...], str] = {}  # kinds of results that not all arguments decide
         self.read = [p for p in what.parameters if p.name in self.loops.uses]
         self.numbers = [p for p in what.parameters if p.name not in what.indices]
 
     def text(self, docstring: str) -> str:
         loops, what = self.loops, self.plan
         inner = [*(p.name for p in self.read), *sorted(self.loops.sizes)]
+        returned = self._returned()
         before = self._before()
         call = f"_compiled({', '.join(self._choice())})({', '.join(inner)})"
         lines = [*_docstring(docstring, what.parameters), *self._sizes(), *before]
-        lines += [f"{', '.join(what.returns)} = {call}", f"return {self._returned()}"]
+        lines += [f"{', '.join(what.returns)} = {call}", f"return {returned}"]
         arguments = ", ".join([loops.kind, *(["parallel"] if self.chosen else [])])
-        keywords = f"{'parallel=parallel, ' if self.chosen else ''}error_model=\"numpy\""
+        keywords = f'{"parallel=parallel, " if self.chosen else ""}error_model="numpy"'
         head = [
             "@functools.cache",
             f"def _compiled({arguments}):",
@@ -116,11 +118,15 @@ class _Module:
         helpers = [HELPERS[name] for name in used]
         helpers += [text for name, text in scalars.HELPERS.items() if name in loops.helpers]
         parameters = ", ".join(p.name for p in what.parameters)
+        imports = [
+            "import functools",
+            *(["import math"] * loops.math),
+            "",
+            "import numba",
+            "import numpy as np",
+        ]
         parts = [
-            "\n".join(
-                ["import functools", *(["import math"] if loops.math else []), "", "import numba"]
-                + ["import numpy as np"]
-            ),
+            "\n".join([*standard, "", "import numba", "import numpy as np"]),
             *(one.strip("\n") for one in helpers),
             "\n".join(head),
             f"def {what.name}({parameters}):\n" + textwrap.indent("\n".join(lines), "    "),
@@ -136,6 +142,8 @@ class _Module:
         """Lines that convert the arrays, and check what the loops rely on."""
         numbers = ", ".join(p.name for p in self.numbers)
         lines = [f"{self.loops.kind} = _kind({numbers})"]
+        for read, kind in self.narrow.items():  # before the arrays have the kind of all
+            lines.append(f"{kind} = _kind({', '.join(read)})")
         for one in self.read:
             shape = ", ".join(self._size(size) for size in one.shape) + "," * (len(one.shape) == 1)
             if one.name in self.plan.indices:
@@ -189,7 +197,8 @@ class _Module:
         read = self._read_for(name)
         kind = self.loops.kind
         if read is not None and len(read) < len(self.numbers):
-            kind = f"_kind({', '.join(p.name for p in self.numbers if p.name in read)})"
+            names = tuple(p.name for p in self.numbers if p.name in read)
+            kind = self.narrow.get(names) or self.narrow.setdefault(names, self.loops.fresh("kind"))
         if name in self.loops.numbers:
             made = next(one for one in self.plan.statements if getattr(one, "name", None) == name)
             own = isinstance(made, plan.Assign) and made.own and isinstance(made.value, plan.Load | plan.View)
