@@ -118,13 +118,7 @@ class _Module:
         helpers = [HELPERS[name] for name in used]
         helpers += [text for name, text in scalars.HELPERS.items() if name in loops.helpers]
         parameters = ", ".join(p.name for p in what.parameters)
-        imports = [
-            "import functools",
-            *(["import math"] * loops.math),
-            "",
-            "import numba",
-            "import numpy as np",
-        ]
+        standard = ["import functools", *(["import math"] * loops.math)]
         parts = [
             "\n".join([*standard, "", "import numba", "import numpy as np"]),
             *(one.strip("\n") for one in helpers),
