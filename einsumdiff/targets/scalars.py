@@ -2,6 +2,8 @@
 
 A row's spelling in NumPy is of whole arrays. For one number `np.where` is a condition, constants take the
 kind of the numbers around them, and a function that numba lacks, or gives another kind, is said otherwise.
+So are exp and tanh, which most programs call: NumPy computes several entries at once, and numba calls the C
+library for each, if Intel's vector library is not there.
 """
 
 from __future__ import annotations
@@ -30,13 +32,15 @@ class Text:
 
 
 ALIKE = frozenset(
-    "exp exp2 expm1 log log2 log10 log1p logaddexp logaddexp2 sqrt cbrt hypot sin cos tan arcsin arccos "
-    "arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh abs sign copysign floor ceil trunc fmod "
+    "exp2 expm1 log log2 log10 log1p logaddexp logaddexp2 sqrt cbrt hypot sin cos tan arcsin arccos "
+    "arctan arctan2 sinh cosh arcsinh arccosh arctanh abs sign copysign floor ceil trunc fmod "
     "maximum minimum fmax fmin power logical_and logical_or logical_not".split()
 )
 """Functions of NumPy that are the same ones in numba, for one number of either kind."""
 
 OTHERWISE = {
+    "np.exp": "_exp({0}, kind)",
+    "np.tanh": "_tanh({0}, kind)",
     "np.sinc": "kind(np.sinc({0}))",
     "np.angle": "kind(np.angle({0}))",
     "np.round": "np.rint({0})",
@@ -60,6 +64,40 @@ CHEAP = frozenset(
 """Functions that cost about as much as a few multiplications, and that a loop vectorises."""
 
 HELPERS = {
+    "_exp": '''
+@numba.njit(error_model="numpy")
+def _exp(x, kind):
+    """exp(x) to rounding, without a branch or a call, so that loops are vectorised.
+
+    x = k*log(2) + r; exp(r) is a quotient of polynomials (Cephes, S. L. Moshier), and the bits of a number
+    hold the power of 2, taken in two halves as results that are almost 0 have less than the smallest one.
+    """
+    x = np.float64(x)
+    x = np.float64(710) if x > 710 else np.float64(-746) if x < -746 else x
+    shifted = x*1.4426950408889634 + 6755399441055744.0
+    k = shifted - 6755399441055744.0
+    r = x - k*0.693145751953125 - k*1.4286068203094172e-06
+    rr = r*r
+    p = r*((1.2617719307481059e-4*rr + 3.0299440770744196e-2)*rr + 1.0)
+    q = ((3.0019850513866446e-6*rr + 2.5244834034968410e-3)*rr + 2.2726554820815503e-1)*rr + 2.0
+    n = np.float64(shifted).view(np.int64) - np.int64(4843621399236968448)
+    half = n >> 1
+    first = np.int64((half + 1023) << 52).view(np.float64)
+    second = np.int64((n - half + 1023) << 52).view(np.float64)
+    return kind((1.0 + 2.0*(p/(q - p)))*first*second)
+''',
+    "_tanh": '''
+@numba.njit(error_model="numpy")
+def _tanh(x, kind):
+    """tanh(x) to rounding, without a branch: near 0 a quotient of polynomials (Cephes, S. L. Moshier)."""
+    x = np.float64(x)
+    far = 1.0 - 2.0/(_exp(2.0*np.abs(x), np.float64) + 1.0)
+    z = x*x
+    p = (-9.643991794250523e-1*z - 9.928772310019186e1)*z - 1.6146876844170845e3
+    q = ((z + 1.1281167849163293e2)*z + 2.2354883906010045e3)*z + 4.844063053251255e3
+    near = np.abs(x)*(1.0 + z*(p/q))
+    return kind(np.copysign(near if np.abs(x) < 0.625 else far, x))
+''',
     "_xlogy": '''
 @numba.njit(error_model="numpy")
 def _xlogy(x, y, kind):
@@ -131,7 +169,8 @@ class Spelling:
             texts = [one.within(SUM) if k else one.text for k, one in enumerate(arguments)]
         otherwise = OTHERWISE.get(function)
         if otherwise is not None:
-            self.helpers |= {one for one in HELPERS if otherwise.startswith(one)}
+            self.helpers |= {one for one in HELPERS if otherwise.startswith(f"{one}(")}
+            self.helpers |= {"_exp"} if "_tanh" in self.helpers else set()
             self.math |= otherwise.startswith("math.")
             return Text(otherwise.replace("kind", self.kind).format(*texts))
         module, _, plain = function.partition(".")
