@@ -131,9 +131,10 @@ class Compiled:
             takes any others too. A size that is not given is assumed to be 100.
         jit : "numba" compiles the same steps as loops: what is computed entry by entry makes no arrays in
             between, and runs on all cores where there is enough to do. It pays for large arrays and many
-            elementwise steps. The first call takes seconds, for each kind of numbers (float64, float32) and
-            once more for the first one that is large enough for several cores. It needs the extra
-            `einsumdiff[numba]`.
+            steps of arithmetic; matrix products are those of BLAS anyway, and functions such as log are not
+            faster. The first call takes seconds, for each kind of numbers (float64, float32) and once more
+            for the first one that is large enough for several cores. Whole numbers are computed with as
+            floating-point ones. It needs the extra `einsumdiff[numba]`; what has no loop is refused here.
 
         >>> import numpy as np
         >>> from einsumdiff import derive

@@ -51,6 +51,7 @@ class Entries(Spelling):
 
     def __init__(self, taken: set[str], indices: frozenset[str]) -> None:
         self.taken = set(taken)
+        self.last: dict[str, int] = {}  # the number of the last name for each hint
         super().__init__(self.fresh("kind", "kind"))
         self.indices = indices
         self.sizes: set[str] = set()
@@ -68,9 +69,10 @@ class Entries(Spelling):
 
     def fresh(self, hint: str, first: str = "") -> str:
         """A name that is not in use: the hint and a number."""
-        k, name = 1, first or f"{hint}1"
-        while name in self.taken:
+        k, name = self.last.get(hint, 0) + 1, first
+        while not name or name in self.taken:
             name, k = f"{hint}{k}", k + 1
+        self.last[hint] = k - 1
         self.taken.add(name)
         return name
 
@@ -215,7 +217,7 @@ class Entries(Spelling):
     def scalar(self, value: Expr) -> Text:
         """An entry, computed in the outermost loop in which it can be."""
         depth = self.depth(value)
-        if depth >= self.loop or operations(value) <= 1:
+        if depth >= self.loop or repeatable(value, 1):
             return self.entry(value)
         with self.outside(depth):
             return self.named(self.entry(value))
@@ -388,12 +390,8 @@ class Entries(Spelling):
         self.blocks[-1] += [f"if {one} {sign} {name} or {one} != {one}:", [f"{name} = {one}"]]
 
 
-def operations(value: Expr) -> float:
-    """About how many multiplications an entry takes, reductions in it aside."""
-    return _own(value) + sum(operations(part) for part in plan.parts(value))
-
-
 def _own(value: Expr) -> float:
+    """About how many multiplications the outermost operation takes."""
     match value:
         case plan.Load() | plan.Literal() | plan.Named():
             return 0
@@ -411,9 +409,15 @@ def _own(value: Expr) -> float:
             return 1
 
 
-def repeatable(value: Expr) -> bool:
-    """Is it cheaper to compute an entry again than to keep it?"""
-    return operations(value) <= MOST_REPEATED
+def repeatable(value: Expr, most: int = MOST_REPEATED) -> bool:
+    """Is it cheaper to compute an entry again than to keep it? It takes so many multiplications at most."""
+    left: float = most
+    stack = [value]
+    while stack and left >= 0:
+        one = stack.pop()
+        left -= _own(one)
+        stack += plan.parts(one)
+    return left >= 0
 
 
 def work(value: Expr) -> AnySize:

@@ -119,6 +119,7 @@ class Loops(Arrays):
 def _joint(statements: Sequence[plan.Statement]) -> list[plan.Assign]:
     """The first of the statements that may be computed in one loop: entry by entry, over one shape."""
     found: list[plan.Assign] = []
+    own: set[str] = set()
     for one in statements:
         if not isinstance(one, plan.Assign) or not one.axes or None in one.axes:
             break
@@ -126,9 +127,10 @@ def _joint(statements: Sequence[plan.Statement]) -> list[plan.Assign]:
             break
         if found and _sizes(one) != _sizes(found[0]):
             break
-        if not all(_reads_alike(one.value, other.name, one.axes) for other in found):
+        if own & _read_apart(one.value, one.axes):
             break
         found.append(one)
+        own.add(one.name)
     return found
 
 
@@ -153,16 +155,14 @@ def _elementwise(value: Expr) -> bool:
     return all(map(_elementwise, plan.parts(value)))
 
 
-def _reads_alike(value: Expr, name: str, axes: Sequence[object]) -> bool:
-    """Whether an array is read, if at all, at the entry that is written."""
+def _read_apart(value: Expr, axes: Sequence[object]) -> set[str]:
+    """The arrays that are read at other entries than the one that is written."""
     match value:
-        case plan.Load(other, labels):
-            return other != name or labels == tuple(axes)
-        case plan.View(other):
-            return other != name
-        case plan.Take():
-            return name not in plan.reads(value)
-    return all(_reads_alike(part, name, axes) for part in plan.parts(value))
+        case plan.Load(name, labels):
+            return {name} if labels != tuple(axes) else set()
+        case plan.View() | plan.Take():
+            return plan.reads(value)
+    return {name for part in plan.parts(value) for name in _read_apart(part, axes)}
 
 
 def _count(value: Expr, found: dict[str, int]) -> None:
