@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from einsumdiff.nodes import (
+    Array,
     Body,
     Call,
     Entry,
@@ -54,21 +55,29 @@ def factor_key(factor: Factor, colour: Colours) -> Key:
             keys = [form_key(form, colour) for form in forms]
             if array.symmetric:
                 keys[-2:] = sorted(keys[-2:])
-            return (0, array.serial, tuple(keys), power)
+            return (0, array.serial, _least(array, tuple(keys)), power)
         case Guard(form, op):
             return (1, op, form_key(form, colour))
         case Mask(array, forms, holds):
-            return (2, array.serial, tuple([form_key(form, colour) for form in forms]), holds)
+            return (2, array.serial, _least(array, tuple([form_key(form, colour) for form in forms])), holds)
         case Extent(size, power):
             return (3, str(size), power)
+
+
+def _least(array: Array, keys: Key) -> Key:
+    """Of the orders of the axes in which the array is the same, the one whose keys are least."""
+    return min(tuple([keys[k] for k in order]) for order in array.alike) if array.alike else keys
 
 
 def _places(factor: Factor, label: Label) -> Key:
     """Where a factor bears a label: (axis, coefficient) pairs.
 
-    The last two axes of a symmetric array count as one.
+    The last two axes of a symmetric array count as one; of orders that are alike it is the least.
     """
     match factor:
+        case Entry(array, forms, _) | Mask(array, forms, _) if array.alike:
+            held = [(k, str(c)) for k, form in enumerate(forms) for one, c in form.coefficients if one is label]
+            return min(tuple(sorted((order.index(k), c) for k, c in held)) for order in array.alike)
         case Entry(array, forms, _) if array.symmetric:
             last = len(forms) - 2
             pairs = (

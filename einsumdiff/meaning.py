@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import permutations
-from itertools import product as cartesian
 from typing import NamedTuple
 
 from einsumdiff.canonical import Key, body_key, collect, term_key
@@ -46,7 +45,6 @@ from einsumdiff.sizes import AnySize, as_fraction, names, substitute, symbol
 from einsumdiff.unfolding import atoms, shifted, unfold
 
 MOST_AXES = 4
-MOST_WAYS = 64
 
 
 class Copied(NamedTuple):
@@ -193,12 +191,11 @@ class Normaliser(Copier):
     def __init__(
         self,
         known: dict[object, Definition],
-        symmetries: dict[Array, list[tuple[int, ...]]],
         inputs: Mapping[str, Array],
         sizes: Mapping[str, AnySize],
     ) -> None:
         super().__init__(inputs, sizes)
-        self.known, self.symmetries = known, symmetries
+        self.known = known
 
     def _define(self, definition: Definition) -> Copied:
         body = self.body(definition.body)
@@ -214,8 +211,8 @@ class Normaliser(Copier):
         rank = len(shape)
         # the axes of an operation and of an indicator each mean something else, whatever order is tried
         turns = rank <= MOST_AXES and not isinstance(body, Operate | OneHot)
-        for order in permutations(range(rank)) if turns else [tuple(range(rank))]:
-            for sign in (1, -1) if isinstance(body, Sum) else (1,):
+        for sign in (1, -1) if isinstance(body, Sum) else (1,):
+            for order in permutations(range(rank)) if turns else [tuple(range(rank))]:
                 turned = _turn(_scaled(body, sign) if isinstance(body, Sum) else body, order)
                 turned_shape = tuple(shape[k] for k in order)
                 key = (body_key(turned, turned_shape), turned_shape)
@@ -233,7 +230,7 @@ class Normaliser(Copier):
                 if tuple(shape[k] for k in order) == shape and body_key(_turn(body, order), shape) == first[0]
             ]
             if len(alike) > 1:
-                self.symmetries[new] = alike
+                new.alike = tuple(alike)
         return Copied(new, None, scale)
 
     def body(self, body: Body) -> Body:
@@ -242,27 +239,8 @@ class Normaliser(Copier):
         return super().body(body)
 
     def term(self, term: Term) -> Term:
-        axes, one = shifted(super().term(term))
-        if any(isinstance(f, Extent) and not isinstance(f.size, int) for f in one.factors):
-            one = product(one.coefficient, (part for f in one.factors for part in atoms(f)), one.bound)
-        return self._turned(Term(axes, one))
-
-    def _turned(self, term: Term) -> Term:
-        """Of the ways to write entries of symmetric arrays the one with the least key."""
-        ways = 1
-        choices: list[list[Factor]] = []
-        for f in term.product.factors:
-            turns = self.symmetries.get(f.array, []) if isinstance(f, Entry) else []
-            ways *= max(1, len(turns))
-            if isinstance(f, Entry) and turns:
-                choices.append([Entry(f.array, tuple(f.forms[k] for k in o), f.power) for o in turns])
-            else:
-                choices.append([f])
-        if ways == 1 or ways > MOST_WAYS:
-            return term
-        one = term.product
-        terms = [Term(term.axes, Product(one.coefficient, way, one.bound)) for way in cartesian(*choices)]
-        return min(terms, key=lambda way: repr(term_key(way)))
+        axes, one = shifted(super().term(term))  # what is one array now merges into powers
+        return Term(axes, product(one.coefficient, (part for f in one.factors for part in atoms(f)), one.bound))
 
     def _known(self, body: Body, shape: tuple[AnySize, ...]) -> Definition:
         return self.known.setdefault((body_key(body, shape), shape), Definition("", shape, body))
@@ -324,12 +302,11 @@ def same(
         return False
     order = [table[one.name] for one in others]
     known: dict[object, Definition] = {}
-    symmetries: dict[Array, list[tuple[int, ...]]] = {}
     shared = _Shared()
     keys = []
     for group, these in ((order, terms), (others, other_terms)):
         sizes = rename_sizes(one.shape for one in group)
-        copier = Normaliser(known, symmetries, shared, sizes)
+        copier = Normaliser(known, shared, sizes)
         shapes = {one.name: tuple(copier.size(size) for size in one.shape) for one in group}
         for name, shape in shapes.items():
             shared.setdefault(name, Array(name, shape))
