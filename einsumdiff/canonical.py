@@ -76,7 +76,9 @@ def _places(factor: Factor, label: Label) -> Key:
     """
     match factor:
         case Entry(array, forms, _) | Mask(array, forms, _) if array.alike:
-            held = [(k, str(c)) for k, form in enumerate(forms) for one, c in form.coefficients if one is label]
+            held = [
+                (k, str(c)) for k, form in enumerate(forms) for one, c in form.coefficients if one is label
+            ]
             return min(tuple(sorted((order.index(k), c) for k, c in held)) for order in array.alike)
         case Entry(array, forms, _) if array.symmetric:
             last = len(forms) - 2

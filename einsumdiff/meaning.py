@@ -42,7 +42,7 @@ from einsumdiff.nodes import (
 )
 from einsumdiff.program import live
 from einsumdiff.sizes import AnySize, as_fraction, names, substitute, symbol
-from einsumdiff.unfolding import atoms, shifted, unfold
+from einsumdiff.unfolding import Unfolding, atoms, shifted
 
 MOST_AXES = 4
 
@@ -195,7 +195,7 @@ class Normaliser(Copier):
         sizes: Mapping[str, AnySize],
     ) -> None:
         super().__init__(inputs, sizes)
-        self.known = known
+        self.known, self.unfolding = known, Unfolding()
 
     def _define(self, definition: Definition) -> Copied:
         body = self.body(definition.body)
@@ -224,26 +224,41 @@ class Normaliser(Copier):
         assert first is not None
         self.known[first] = new
         if turns:
-            alike = [
-                order
-                for order in permutations(range(rank))
-                if tuple(shape[k] for k in order) == shape and body_key(_turn(body, order), shape) == first[0]
-            ]
-            if len(alike) > 1:
-                new.alike = tuple(alike)
+            new.alike = _alike(body, shape)
         return Copied(new, None, scale)
 
     def body(self, body: Body) -> Body:
-        if isinstance(body, Sum):
-            return Sum(tuple(collect(self.term(one) for term in body.terms for one in unfold(term))))
-        return super().body(body)
+        return Sum(tuple(self.terms(body.terms))) if isinstance(body, Sum) else super().body(body)
+
+    def terms(self, terms: Iterable[Term]) -> list[Term]:
+        """The terms with all that may be unfolded, like ones added."""
+        return collect(self.term(one) for term in terms for one in self.unfolding.unfold(term))
 
     def term(self, term: Term) -> Term:
-        axes, one = shifted(super().term(term))  # what is one array now merges into powers
-        return Term(axes, product(one.coefficient, (part for f in one.factors for part in atoms(f)), one.bound))
+        axes, one = shifted(super().term(term))
+        # built anew, as entries of what is one array now merge
+        factors = [part for f in one.factors for part in atoms(f)]
+        return Term(axes, product(one.coefficient, factors, one.bound))
 
     def _known(self, body: Body, shape: tuple[AnySize, ...]) -> Definition:
-        return self.known.setdefault((body_key(body, shape), shape), Definition("", shape, body))
+        key = body_key(body, shape), shape
+        if key not in self.known:
+            self.known[key] = Definition("", shape, body)
+            self.known[key].alike = _alike(body, shape)
+        return self.known[key]
+
+
+def _alike(body: Body, shape: tuple[AnySize, ...]) -> tuple[tuple[int, ...], ...]:
+    """The orders of the axes in which the array of that body is the same, if there are more than one."""
+    if not 1 < len(shape) <= MOST_AXES:
+        return ()
+    key = body_key(body, shape)
+    found = [
+        order
+        for order in permutations(range(len(shape)))
+        if tuple(shape[k] for k in order) == shape and body_key(_turn(body, order), shape) == key
+    ]
+    return tuple(found) if len(found) > 1 else ()
 
 
 def _copy_of(body: Sum, shape: tuple[AnySize, ...]) -> Copied | None:
@@ -321,9 +336,8 @@ class _Shared(dict[str, Array]):
         return self.setdefault(name, Array(name, ()))
 
 
-def _keys(copier: Copier, terms: Sequence[Term]) -> dict[Key, Number]:
-    copied = collect(copier.term(one) for term in terms for one in unfold(term))
-    return {term_key(term): term.product.coefficient for term in copied}
+def _keys(copier: Normaliser, terms: Sequence[Term]) -> dict[Key, Number]:
+    return {term_key(term): term.product.coefficient for term in copier.terms(terms)}
 
 
 def rename_sizes(shapes: Iterable[Iterable[AnySize]]) -> dict[str, AnySize]:
