@@ -219,13 +219,13 @@ class Normaliser(Copier):
                 first = key if first is None else first
                 found = self.known.get(key)
                 if found is not None:
-                    return Copied(found, order, multiply_numbers(scale, sign))
+                    return _positive(Copied(found, order, multiply_numbers(scale, sign)))
         new = Definition(definition.name, shape, body, definition.named)
         assert first is not None
         self.known[first] = new
         if turns:
-            new.alike = _alike(body, shape)
-        return Copied(new, None, scale)
+            _find_symmetries(new)
+        return _positive(Copied(new, None, scale))
 
     def body(self, body: Body) -> Body:
         return Sum(tuple(self.terms(body.terms))) if isinstance(body, Sum) else super().body(body)
@@ -244,21 +244,34 @@ class Normaliser(Copier):
         key = body_key(body, shape), shape
         if key not in self.known:
             self.known[key] = Definition("", shape, body)
-            self.known[key].alike = _alike(body, shape)
+            _find_symmetries(self.known[key])
         return self.known[key]
 
 
-def _alike(body: Body, shape: tuple[AnySize, ...]) -> tuple[tuple[int, ...], ...]:
-    """The orders of the axes in which the array of that body is the same, if there are more than one."""
+def _find_symmetries(array: Definition) -> None:
+    """Note the orders of the axes in which an array is the same, and those in which it is its negative."""
+    body, shape = array.body, array.shape
     if not 1 < len(shape) <= MOST_AXES:
-        return ()
+        return
     key = body_key(body, shape)
-    found = [
-        order
-        for order in permutations(range(len(shape)))
-        if tuple(shape[k] for k in order) == shape and body_key(_turn(body, order), shape) == key
-    ]
-    return tuple(found) if len(found) > 1 else ()
+    opposite = body_key(_scaled(body, -1), shape) if isinstance(body, Sum) else None
+    orders = [order for order in permutations(range(len(shape))) if tuple(shape[k] for k in order) == shape]
+    turned = {order: body_key(_turn(body, order), shape) for order in orders}
+    opposed = tuple(order for order in orders if turned[order] == opposite)
+    alike = tuple(order for order in orders if turned[order] == key)
+    if len(alike) > 1 or opposed:
+        array.alike, array.opposed = alike, opposed
+
+
+def _positive(copied: Copied) -> Copied:
+    """A negative multiple as a positive one, where an order of the axes turns the sign: a[i] - a[j]."""
+    array, order, scale = copied
+    if scale >= 0 or not array.opposed:
+        return copied
+    turned = array.opposed[0]
+    return Copied(
+        array, turned if order is None else tuple(order[k] for k in turned), multiply_numbers(scale, -1)
+    )
 
 
 def _copy_of(body: Sum, shape: tuple[AnySize, ...]) -> Copied | None:

@@ -160,16 +160,17 @@ class Array:
 
     `symmetric` is known of the last two axes, or not; `zeros` is `lower`, `upper` or `diagonal` where the
     other entries are known to be 0. `declared` tells that something declared stands behind its value. `alike`
-    are the orders of its axes in which it is the same array, a group of permutations, or none: comparisons
-    find them (`meaning.py`).
+    are the orders of its axes in which it is the same array, `opposed` those in which it is the negative one,
+    or none where that is not known: comparisons find them (`meaning.py`).
     """
 
-    __slots__ = ("alike", "declared", "name", "serial", "shape", "symmetric", "zeros")
+    __slots__ = ("alike", "declared", "name", "opposed", "serial", "shape", "symmetric", "zeros")
 
     def __init__(self, name: str, shape: tuple[AnySize, ...]) -> None:
         self.name, self.shape, self.serial = name, shape, next(_serials)
         self.symmetric, self.zeros, self.declared = False, "", False
         self.alike: tuple[tuple[int, ...], ...] = ()
+        self.opposed: tuple[tuple[int, ...], ...] = ()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name}, {self.shape})"
