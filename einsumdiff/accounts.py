@@ -51,6 +51,11 @@ class Account:
     sizes: Mapping[str, int]
     assumed: tuple[str, ...] = ()
 
+    @property
+    def weight(self) -> float:
+        """One number to compare by, as of `costs.Cost`."""
+        return Cost(self.flops, self.bytes).weight
+
     def __str__(self) -> str:
         given = [f"{name} = {size}" for name, size in self.sizes.items() if name not in self.assumed]
         taken = [f"{name} = {self.sizes[name]}" for name in self.assumed]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
+from math import prod
 from typing import TypeVar
 
-from einsumdiff.costs import Cost, Labels, folded, pair, volume
+from einsumdiff.costs import Cost, Labels, folded, number, pair
 from einsumdiff.nodes import Label
 
 T = TypeVar("T")
@@ -29,11 +30,13 @@ def order(
     kept: Labels,
     moving: Sequence[bool] | None = None,
     sizes: Mapping[str, int] | None = None,
+    shared: Mapping[tuple[int, int], float] | None = None,
 ) -> Path:
     """A tree of pairs over the positions of the factors, of least cost.
 
     `moving` tells the factors that change from call to call: what is made of the others alone is made once,
-    and counts half. `sizes`: what names of sizes are assumed to be.
+    and counts half. `sizes`: what names of sizes are assumed to be. `shared`: the part of its cost that a
+    pair of factors counts, where other products want it too.
     """
     assert factors
     sizes = sizes or {}
@@ -46,7 +49,8 @@ def order(
     if subsets is None:
         return _greedy(factors, kept, sizes)
     changing = -1 if moving is None else sum(1 << k for k, one in enumerate(moving) if one)
-    return _exact(factors, kept, subsets, changing, sizes)
+    parts = {1 << a | 1 << b: part for (a, b), part in (shared or {}).items()}
+    return _exact(factors, kept, subsets, changing, sizes, parts)
 
 
 def cost(factors: Sequence[Labels], bound: Labels, sizes: Mapping[str, int]) -> Cost:
@@ -109,7 +113,12 @@ def _connected(factors: Sequence[Labels]) -> list[int] | None:
 
 
 def _exact(
-    factors: Sequence[Labels], kept: Labels, subsets: Sequence[int], moving: int, sizes: Mapping[str, int]
+    factors: Sequence[Labels],
+    kept: Labels,
+    subsets: Sequence[int],
+    moving: int,
+    sizes: Mapping[str, int],
+    shared: Mapping[int, float],
 ) -> Path:
     everything = (1 << len(factors)) - 1
     union: dict[int, Labels] = {0: frozenset()}
@@ -121,24 +130,41 @@ def _exact(
         return union[subset]
 
     left_over = {subset: of(subset) & (of(everything ^ subset) | kept) for subset in subsets}
-    best: dict[int, tuple[float, Path]] = {1 << k: (0.0, k) for k in range(len(factors))}
+    best: dict[int, tuple[float, float, Path]] = {1 << k: (0.0, 0.0, k) for k in range(len(factors))}
     dense = len(subsets) == everything
     for subset in subsets:
         if subset in best:
             continue
         low = subset & -subset
-        found: tuple[float, Path] | None = None
+        found: tuple[float, float, Path] | None = None
+        guessed = _guessed(left_over[subset])
         for part in _parts(subset) if dense else subsets:
             other = subset ^ part
             if part & ~subset or not part & low or other not in best or part not in best:
                 continue  # each split once
             step = pair(left_over[part], left_over[other], left_over[subset], sizes).weight
-            total = best[part][0] + best[other][0] + step * (1.0 if subset & moving else ONCE)
-            if found is None or total < found[0]:
-                found = total, (best[part][1], best[other][1])
+            step *= shared.get(subset, 1.0) * (1.0 if subset & moving else ONCE)
+            total = best[part][0] + best[other][0] + step
+            worse = best[part][1] + best[other][1] + guessed + (not _run(part) or not _run(other)) / 8
+            if found is None or (total, worse) < found[:2]:
+                found = total, worse, (best[part][2], best[other][2])
         assert found is not None
         best[subset] = found
-    return best[everything][1]
+    return best[everything][2]
+
+
+def _guessed(labels: Labels) -> int:
+    """How many sizes an array has; of ways of one cost the one is taken whose arrays have the fewest.
+
+    `M[i,j]*V[j,k]*V[j,l]` may make m*n*k numbers or n*k*k. Where nothing is known of the sizes these are
+    equal. The result has two axes of size k, so k is more likely the small one.
+    """
+    return len({label.size for label in labels})
+
+
+def _run(subset: int) -> bool:
+    """Do the factors follow one another? What is made of them then has its axes in the order of the result."""
+    return (subset & -subset) + subset & subset == 0
 
 
 def _parts(subset: int) -> Iterator[int]:
@@ -150,33 +176,45 @@ def _parts(subset: int) -> Iterator[int]:
 
 
 def _greedy(factors: Sequence[Labels], kept: Labels, assumed: Mapping[str, int]) -> Path:
-    """Always the pair whose result grows the least over its operands, the cheaper one of equals."""
-    live: list[tuple[Path, frozenset[Label]]] = list(enumerate(factors))
-    bearers: dict[Label, int] = {}
-    for labels in (*factors, kept):
-        for label in labels:
-            bearers[label] = bearers.get(label, 0) + 1
+    """Always the pair whose result grows the least over its operands, the cheaper one of equals.
+
+    Factors without a common label are multiplied where one of them has none at all, or nothing is shared.
+    """
+    live: dict[int, tuple[Path, Labels]] = {k: (k, labels) for k, labels in enumerate(factors)}
+    bearers: dict[Label, set[int]] = {}  # the factors that bear a label; those kept are borne for ever
+    for k, labels in live.items():
+        for label in labels[1]:
+            bearers.setdefault(label, {-1} if label in kept else set()).add(k)
+    length = {label: number(label.size, assumed) for label in bearers}
+
+    def places(labels: Labels) -> float:
+        return prod(length[label] for label in labels)
+
+    def joined(a: int, b: int) -> Labels:
+        return frozenset(n for n in live[a][1] | live[b][1] if bearers[n] - {a, b})
+
+    size = {k: places(labels) for k, (_, labels) in live.items()}
     while len(live) > 1:
-        best: tuple[tuple[float, float], int, int, frozenset[Label]] | None = None
-        sizes = [volume(labels, assumed) for _, labels in live]
-        for a, b in combinations(range(len(live)), 2):
-            left, right = live[a][1], live[b][1]
-            if not left & right and left and right:
-                continue
-            joint = left | right
-            result = frozenset(n for n in joint if bearers[n] > (n in left) + (n in right))
-            key = (volume(result, assumed) - sizes[a] - sizes[b], volume(joint, assumed))
+        near = {(a, b) for ks in bearers.values() for a, b in combinations(sorted(ks - {-1}), 2)}
+        alone = [k for k in live if not live[k][1]]
+        near.update((min(a, b), max(a, b)) for a in alone for b in live if a != b)
+        best: tuple[tuple[float, float], int, int] | None = None
+        for a, b in sorted(near):
+            key = (places(joined(a, b)) - size[a] - size[b], places(live[a][1] | live[b][1]))
             if best is None or key < best[0]:
-                best = key, a, b, result
+                best = key, a, b
         if best is None:  # nothing is shared any more
-            best = (0.0, 0.0), 0, 1, live[0][1] | live[1][1]
-        _, a, b, result = best
-        for label in live[a][1] & live[b][1]:
-            bearers[label] -= 1
-        pair: Path = (live[a][0], live[b][0])
-        live = [item for k, item in enumerate(live) if k not in (a, b)]
-        live.insert(a, (pair, result))
-    return live[0][0]
+            a, b = list(live)[:2]
+        else:
+            _, a, b = best
+        result = joined(a, b)
+        (left, _), (right, others) = live[a], live.pop(b)
+        for label in live[a][1] | others:
+            bearers[label] -= {b} if label in result else {a, b}
+            if label in result:
+                bearers[label].add(a)
+        live[a], size[a] = ((left, right), result), places(result)
+    return next(iter(live.values()))[0]
 
 
 def along(path: Path, leaf: Callable[[int], T], pair: Callable[[T, T], T]) -> T:

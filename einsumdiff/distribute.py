@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from einsumdiff.canonical import collect
 from einsumdiff.contract import cost
 from einsumdiff.costs import Cost, added
+from einsumdiff.cutting import MOST_FACTORS, put_in
 from einsumdiff.nodes import (
     Array,
     Definition,
@@ -31,9 +32,8 @@ from einsumdiff.nodes import (
     Term,
     factor_labels,
     is_one_hot,
-    product,
 )
-from einsumdiff.program import MOST_FACTORS, live
+from einsumdiff.program import live
 from einsumdiff.sizes import AnySize, names
 
 WORTH = 0.9
@@ -149,16 +149,7 @@ def _expanded(definition: Definition, term: Term) -> list[Term]:
     """The term with the body of the definition in place of its entry, a term for each of its terms."""
     assert isinstance(definition.body, Sum)
     (entry,) = (f for f in term.product.entries if f.array is definition)
-    rest = [f for f in term.product.factors if f is not entry]
-    found = []
-    for inner in definition.body.terms:
-        inner = inner.fresh()
-        values = {a.label: form for a, form in zip(inner.axes, entry.forms, strict=True) if a.label}
-        one = inner.product.substitute(values)
-        bound = (*term.product.bound, *one.bound)
-        joint = product(one.coefficient, [*one.factors, *rest], bound).times(term.product.coefficient)
-        found.append(Term(term.axes, joint).fresh())
-    return found
+    return [Term(term.axes, put_in(term.product, entry, inner)).fresh() for inner in definition.body.terms]
 
 
 def _assumes(terms: Sequence[Term], sizes: Mapping[str, int]) -> bool:

@@ -35,7 +35,7 @@ from einsumdiff.nodes import (
 from einsumdiff.program import live
 from einsumdiff.sizes import AnySize
 from einsumdiff.sizes import evaluate as size_of
-from einsumdiff.targets.numpy_helpers import HELPERS
+from einsumdiff.targets.numpy.helpers import HELPERS
 
 Places = dict[Label, int]
 Arrays = Mapping[Array, Any]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from einsumdiff import plan
+from einsumdiff.accounts import account
 from einsumdiff.distribute import multiplied_out
 from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.forms.options import Options
@@ -40,11 +41,14 @@ from einsumdiff.nodes import (
     multiply_numbers,
     substitute_factor,
 )
+from einsumdiff.pairs import Pairs
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
+from einsumdiff.sharing import shared
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
 from einsumdiff.terms import injective, known_labels
+from einsumdiff.writing import passes
 
 MOST_INLINE = 9
 """A definition that is used once stands in place up to so many operations."""
@@ -104,7 +108,14 @@ def lower(
                 f"{module} is a module in generated source",
                 hint=f"call the input something else than {module}",
             )
-    return replace(_Lowering(program, name, options, keys).run(results, splits), keys=tuple(keys))
+    lowering = _Lowering(program, name, options, keys)
+    found = lowering.run(results, splits)
+    pairs = lowering.products.pairs.again() if options.form == "dense" else None
+    if pairs is not None:
+        other = _Lowering(program, name, options, keys, pairs).run(results, splits)
+        given = dict(options.sizes)
+        found = min(found, other, key=lambda one: account(one, given, tuple(one.sources)).weight)
+    return replace(found, keys=tuple(keys))
 
 
 def _read(terms: Iterable[Term]) -> list[Array]:
@@ -119,11 +130,16 @@ def _numbers(definitions: Sequence[Definition], results: Sequence[Result]) -> se
 
 class _Lowering:
     def __init__(
-        self, program: Program, name: str, options: Options, keys: Sequence[str | tuple[str, ...]]
+        self,
+        program: Program,
+        name: str,
+        options: Options,
+        keys: Sequence[str | tuple[str, ...]],
+        pairs: Pairs | None = None,
     ) -> None:
         self.program, self.name, self.options, self.keys = program, name, options, keys
         self.statements: list[plan.Statement] = []
-        self.products = Products(assumed=dict(options.sizes))
+        self.products = Products(assumed=dict(options.sizes), pairs=pairs or Pairs())
         self.taken = {i.name for i in program.inputs} | set(program.builder.taken) | set(MODULES)
         self.taken |= set(options.names)
         self.taken |= set(load_table().names)
@@ -179,7 +195,7 @@ class _Lowering:
         return Plan(
             self.name,
             self.program.inputs,
-            tuple(squared(self.statements, lambda: self._fresh("t"))),
+            tuple(squared(shared(self.statements, lambda: self._fresh("t")), lambda: self._fresh("t"))),
             tuple(returns),
             sources,
             indices=indices,
@@ -376,32 +392,36 @@ class _Lowering:
             self.statements.append(plan.Assign(name, self.sum_of(plain, axes), axes, own, shown=not own))
         else:
             self.statements.append(plan.Zeros(name, shape))
-        first = not plain
+        apart: list[Term] = []
+        meeting: list[Term] = []
         for term in others:
-            self.statements += self._write(name, term, shape, first)
-            first = False
+            (apart if _within(term, shape) and injective(term.axes) else meeting).append(term)
+        for one in passes(apart, self.products.assumed):
+            labels = tuple(map(bare, one.labels))
+            value = self.sum_of([Term(labels, each) for each in one.products], one.labels)
+            first = one.first and not plain
+            self.statements.append(plan.Write(name, one.axes, shape, value, one.labels, first, True))
+        for term in meeting:
+            self.statements += self._write(name, term, shape)
 
-    def _write(self, name: str, term: Term, shape: tuple[AnySize, ...], first: bool) -> list[plan.Statement]:
-        proved = all(form.within(size) for form, size in zip(term.axes, shape, strict=True))
-        if not proved or not injective(term.axes):
-            looped = self._loop_label(term) if proved else None
-            if looped is not None:
-                variable = self._fresh("k")
-                fixed = {looped: constant_form(symbol(variable))}
-                inner = Term(
-                    tuple(form.substitute(fixed) for form in term.axes),
-                    Product(
-                        term.product.coefficient,
-                        tuple(substitute_factor(f, fixed) for f in term.product.factors),
-                        term.product.bound,
-                    ),
-                )
-                body = self._write_proved(name, inner, shape, _reads_within(term.product))
-                return [plan.Loop(variable, looped.size, tuple(body))]
-            value = self.products.product(term.product)
-            return [plan.Write(name, term.axes, shape, value, term.labels, False, False)]
+    def _write(self, name: str, term: Term, shape: tuple[AnySize, ...]) -> list[plan.Statement]:
+        """A term with places outside, or several values for one place."""
+        looped = self._loop_label(term) if _within(term, shape) else None
+        if looped is not None:
+            variable = self._fresh("k")
+            fixed = {looped: constant_form(symbol(variable))}
+            inner = Term(
+                tuple(form.substitute(fixed) for form in term.axes),
+                Product(
+                    term.product.coefficient,
+                    tuple(substitute_factor(f, fixed) for f in term.product.factors),
+                    term.product.bound,
+                ),
+            )
+            body = self._write_proved(name, inner, shape, _reads_within(term.product))
+            return [plan.Loop(variable, looped.size, tuple(body))]
         value = self.products.product(term.product)
-        return [plan.Write(name, term.axes, shape, value, term.labels, first, True)]
+        return [plan.Write(name, term.axes, shape, value, term.labels, False, False)]
 
     def _write_proved(
         self, name: str, term: Term, shape: tuple[AnySize, ...], trusted: bool
@@ -575,6 +595,11 @@ def _read_inside(statements: Sequence[plan.Statement]) -> set[str]:
         if one.name in found and not one.own and isinstance(one.value, plan.Load | plan.View):
             found.add(one.value.name)
     return found
+
+
+def _within(term: Term, shape: Sequence[AnySize]) -> bool:
+    """Whether every place is proved to be in bounds."""
+    return all(form.within(size) for form, size in zip(term.axes, shape, strict=True))
 
 
 def _reads_within(one: Product) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from einsumdiff.canonical import body_key, collect, is_symmetric
+from einsumdiff.cutting import MOST_FACTORS, recut
 from einsumdiff.nodes import (
     ONE,
     Array,
@@ -44,9 +45,6 @@ from einsumdiff.nodes import (
 )
 from einsumdiff.sizes import AnySize
 from einsumdiff.solve import solve
-
-MOST_FACTORS = 12
-"""A contraction of more entries than this is cut by a definition, so that long chains stay linear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +162,13 @@ class Builder:
     taken: set[str] = field(default_factory=set)  # names that a generated definition must not have
     rewrite: Rewrite | None = None
     constants: dict[str, Constant] = field(default_factory=dict)
+    pieces: set[Array] = field(default_factory=set)  # of long products that are not all there yet
     ties: str = "split"  # what max and its like do where the best is there twice: see partials.SHARES
 
     def copy(self) -> Builder:
         """Another builder that knows the same."""
         known, taken = dict(self.known), set(self.taken)
-        return Builder(known, taken, self.rewrite, dict(self.constants), self.ties)
+        return Builder(known, taken, self.rewrite, dict(self.constants), set(self.pieces), self.ties)
 
     def constant(self, name: str) -> Value:
         """`pi`, `e`, `inf`."""
@@ -201,14 +200,18 @@ class Builder:
             found.name, found.named = name, True
         return found
 
-    def define(self, value: Value, name: str | None = None, force: bool = False) -> Array:
+    def define(
+        self, value: Value, name: str | None = None, force: bool = False, complete: bool = True
+    ) -> Array:
         """The value as an array over its axes (there must be no open labels).
 
-        A value that is all of an existing array is that array, unless `force`.
+        A value that is all of an existing array is that array, unless `force`. A product that is `complete`
+        is cut anew, where it was cut.
         """
         assert not value.open(), f"open labels {value.open()}"
         axes = tuple(constant_form(0) if label.size == 1 else bare(label) for label in value.axes)
-        terms = collect(t for p in value.products for t in solve(Term(axes, p)))
+        products = [recut(p, self.pieces, self.define_body) if complete else p for p in value.products]
+        terms = collect(t for p in products for t in solve(Term(axes, p)))
         if not force and len(terms) == 1:
             whole = self._whole(terms[0])
             if whole is not None and whole.shape == value.shape:
@@ -238,8 +241,11 @@ class Builder:
                 return None
         return only.array
 
-    def entry(self, value: Value) -> Entry:
-        """The value as one entry, over its axes and open labels; defined if it is more than that."""
+    def entry(self, value: Value, complete: bool = True) -> Entry:
+        """The value as one entry, over its axes and open labels; defined if it is more than that.
+
+        A product that is not `complete` is the beginning of a longer one.
+        """
         if len(value.products) == 1 and (only := _lone(value.products[0])) is not None:
             return only
         borne = {label for p in value.products for label in p.free}
@@ -251,7 +257,9 @@ class Builder:
                 only = _lone(solved[0].product)
                 if only is not None:
                     return only
-        array = self.define(Value(labels, value.products))
+        array = self.define(Value(labels, value.products), complete=complete)
+        if not complete:
+            self.pieces.add(array)
         return Entry(array, tuple(bare(label) for label in labels))
 
     def factor(self, value: Value) -> Product:
@@ -262,6 +270,7 @@ class Builder:
             one = value.products[0]
             if len(one.entries) <= MOST_FACTORS or not one.bound:
                 return one
+            return Product(1, (self.entry(value, complete=False),))
         return Product(1, (self.entry(value),))
 
     # -- algebra --------------------------------------------------------------------------------------

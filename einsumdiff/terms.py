@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from einsumdiff.canonical import collect, colours, form_key
+from einsumdiff.cutting import MOST_FACTORS
 from einsumdiff.nodes import (
     Entry,
     Factor,
@@ -27,7 +28,7 @@ from einsumdiff.nodes import (
     product,
     substitute_factor,
 )
-from einsumdiff.program import MOST_FACTORS, Builder, Value
+from einsumdiff.program import Builder, Value
 from einsumdiff.sizes import AnySize, assumed
 from einsumdiff.solve import join
 

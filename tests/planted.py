@@ -90,14 +90,14 @@ BUGS = [
     ),
     (
         "a transpose is missing",
-        "targets/numpy.py",
+        "targets/numpy/views.py",
         '{text.within(ATOM)}.T"',
         '{text.within(ATOM)}"',
         CALCULUS,
     ),
     (
         "a scatter assigns where it should add",
-        "targets/numpy.py",
+        "targets/numpy/statements.py",
         "{'=' if write.first else '+='}",
         "{'='}",
         CALCULUS,

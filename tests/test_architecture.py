@@ -18,13 +18,13 @@ LAYERS = """
     language.tree  nodes  language.faults  packing  tracing.places  language.stored_tables
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding  plan
-    language.matrix_faults  tracing.graph
-    accounts  program  language.build_rows  language.build_matrix  language.matrix_kinds  stored
+    language.matrix_faults  tracing.graph  cutting
+    accounts  program  equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
-    language.by_sympy  symmetry
+    language.by_sympy  symmetry  pairs
     structure
-    language.table  indexing.shapes  indicators  needed  subspace
+    language.table  indexing.shapes  indicators  needed  prologue  subspace
     language.matrix_functions
     language.matrix  extension
     indexing.scalars  products  indexing.ranges  indexing.calls  request
@@ -45,15 +45,21 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute
+    gram  distribute  sharing  writing
     lower  tracing.recorded  relying
     tracing.tracer
-    targets  targets.numpy_helpers  targets.numpy_views
+    targets  targets.numpy.helpers  targets.numpy.text
+    targets.numpy.views
+    targets.numpy.products  targets.numpy.places
+    targets.numpy.expressions
+    targets.numpy.statements
+    targets.numpy.forms
     forms.patterns
     forms.solving
     forms.compressed
     forms.runtime  forms.assembly
-    targets.numpy  evaluate
+    targets.numpy.module  targets.numpy.loading  evaluate
+    targets.numpy
     views  views.letters  views.ranges  views.text
     views.writer
     views.index

@@ -9,7 +9,7 @@ from einsumdiff.cli import main
 from einsumdiff.language.checking import check_spelling
 from einsumdiff.language.rows import Form, option
 from einsumdiff.language.table import Table, built_in
-from einsumdiff.targets.numpy_helpers import HELPERS
+from einsumdiff.targets.numpy.helpers import HELPERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "functions.md"
 BASE = "fn exp(x)  numpy exp  on real\n   d/dx = exp(x)\nconstant pi = 3.14  numpy pi\n"

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Collection, Sequence
 
 from einsumdiff.nodes import Form, Label, bare
-from einsumdiff.sizes import AnySize, Size, names
+from einsumdiff.plan import Expr
+from einsumdiff.sizes import AnySize, names
+from einsumdiff.targets.numpy.text import ATOM, PRODUCT, SIGN, SUM, Axes, Text, level_of, negative, tuple_of
 from einsumdiff.terms import strides
 
-ATOM, POWER, SIGN, MATMUL, PRODUCT, SUM = range(6)
 LETTERS = "ijklmnpqrstuvwxyzabcdefghoIJKLMNPQRSTUVWXYZABCDEFGHO"
-
-Axes = tuple[Label, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """An expression as text, the labels of its axes in order, and how tightly it binds."""
-
-    text: str
-    axes: Axes
-    level: int = ATOM
-
-    def within(self, level: int) -> str:
-        """The text, in brackets if it binds less tightly than that."""
-        return f"({self.text})" if self.level > level else self.text
-
-    @property
-    def factor(self) -> str:
-        """The text as the left operand of `*` or `/`: `@` binds no tighter, but reads as if it did."""
-        return f"({self.text})" if self.level in (MATMUL, SUM) else self.text
 
 
 class Views:
@@ -103,7 +84,7 @@ class Views:
         new_shape: list[AnySize] = []
         for form, size in zip(forms, shape, strict=True):
             labels = strides(form.coefficients) if len(form.coefficients) > 1 else None
-            if labels is None or form.constant != 0 or _volume(labels) != size:
+            if labels is None or form.constant != 0 or volume([n.size for n in labels]) != size:
                 new_forms.append(form)
                 new_shape.append(size)
             else:
@@ -163,58 +144,63 @@ class Views:
         return text
 
 
-def _volume(labels: Iterable[Label]) -> AnySize:
+class Operands(Views):
+    """Lays operands out: what a writer of any expression starts from."""
+
+    def __init__(self, taken: Collection[str]) -> None:
+        super().__init__()
+        self.typed = False  # is the type of numbers asked for?
+        self.dtype = next(name for name in ("dtype", "dtype_", "kind_") if name not in taken)
+
+    @abstractmethod
+    def emit(self, value: Expr, want: Axes) -> Text:
+        """The text of an expression, its axes in the wanted order where that costs nothing."""
+
+    def arranged(self, text: Text, axes: Axes) -> Text:
+        """The same array with its axes in this order: a view."""
+        if text.axes == axes:
+            return text
+        order = [text.axes.index(label) for label in axes]
+        if len(order) == 2:
+            return Text(f"{text.within(ATOM)}.T", axes)
+        moved = [k for k, place in enumerate(order) if k != place]
+        if len(moved) == 2:
+            return Text(f"{text.within(ATOM)}.swapaxes({moved[0]}, {moved[1]})", axes)
+        return Text(f"{text.within(ATOM)}.transpose({', '.join(map(str, order))})", axes)
+
+    def spread(self, text: Text, axes: Axes) -> Text:
+        """The array in this order, with a new axis where it lacks one that broadcasting does not add."""
+        kept = tuple(label for label in axes if label in text.axes)
+        text = self.arranged(text, kept)
+        if not kept:
+            return text
+        first = axes.index(kept[0])
+        if axes[first:] == kept:
+            return text
+        items = [":" if label in kept else "None" for label in axes[first:]]
+        while items[-1] == ":" and len(items) > 1 and "None" not in items[-1:]:
+            if all(item == ":" for item in items):
+                break
+            items.pop()
+        return Text(f"{text.within(ATOM)}[{', '.join(items)}]", axes[first:])
+
+    def operands(self, parts: Sequence[Expr], axes: Axes) -> list[Text]:
+        """The parts, ready to be broadcast against each other; one of them spans all axes or nobody does."""
+        return [self.spread(self.emit(part, axes), axes) for part in parts]
+
+
+def volume(sizes: Sequence[AnySize]) -> AnySize:
     total: AnySize = 1
-    for label in labels:
-        total = total * label.size
+    for size in sizes:
+        total = total * size
     return total
 
 
-def tuple_of(items: Iterable[str]) -> str:
-    """The text of a tuple of these items."""
-    texts = list(items)
-    return f"({', '.join(texts)}{',' * (len(texts) == 1)})"
-
-
-def level_of(size: Size) -> int:
-    """How tightly the text of a size binds."""
-    (monomial, c), *more = size.terms
-    if more:
-        return SUM
-    return ATOM if c == 1 and len(monomial) == 1 and isinstance(monomial[0], str) else PRODUCT
-
-
-def negative(c: AnySize) -> bool:
-    return c < 0 if isinstance(c, int) else c.terms[0][1] < 0
-
-
-def wrapped(line: str, width: int = 96) -> list[str]:
-    """A statement in lines of at most that width where operators between brackets allow it.
-
-    It breaks after the value's `=` and before operators of the outermost level.
-    """
-    if len(line) <= width:
-        return [line]
-    indent = len(line) - len(line.lstrip())
-    start = next(
-        (k for k in range(len(line) - 2) if line[k : k + 3] == " = " or line[k : k + 4] == " += "), -1
-    )
-    if start < 0:
-        return [line]
-    start = line.index("= ", start) + 2
-    head, value = line[:start], line[start:]
-    pieces, depth, begin = [], 0, 0
-    for k, character in enumerate(value):
-        depth += (character in "([{") - (character in ")]}")
-        if depth == 0 and k > begin and value[k : k + 3] in (" + ", " - ", " @ "):
-            pieces.append(value[begin:k])
-            begin = k + 1
-    pieces.append(value[begin:])
-    if len(pieces) == 1:
-        return [line]
-    lines = [""]
-    for piece in pieces:
-        if lines[-1] and len(lines[-1]) + len(piece) + 1 > width - indent - 4:
-            lines.append("")
-        lines[-1] += f" {piece}" if lines[-1] else piece
-    return [f"{head}(", *(" " * (indent + 4) + text for text in lines), " " * indent + ")"]
+def ordered(axes: Axes, want: Axes) -> Axes:
+    """The axes, those that are wanted in the wanted order."""
+    chosen = [label for label in want if label in axes]
+    if len(chosen) == len(axes):
+        return tuple(chosen)
+    if not chosen:
+        return axes
+    return (*chosen, *(label for label in axes if label not in chosen))

@@ -1,0 +1,124 @@
+"""What several statements compute is computed once.
+
+    result1 = (T - U @ V.T) @ V;  result2 = (T - U @ V.T).T @ U   ->   t1 = T - U @ V.T; ...
+
+What is inside of loops and operators stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from einsumdiff import plan
+from einsumdiff.equal import Keys
+from einsumdiff.plan import Expr
+
+LEAVES = (plan.Load, plan.View, plan.Literal, plan.Named, plan.Condition, plan.Place)
+"""What is there already, or costs no more than to be read."""
+
+
+def shared(statements: Sequence[plan.Statement], fresh: Callable[[], str]) -> list[plan.Statement]:
+    """The statements, with variables of their own for what is computed twice; `fresh` names them."""
+    keys = Keys()
+    often = _counted(statements, keys)
+    if not often:
+        return list(statements)
+    return _Sharing(keys, often, _written(statements), fresh).statements(statements)
+
+
+def worth(value: Expr) -> bool:
+    """Does it cost more than to read the result?"""
+    match value:
+        case plan.Cast() | plan.Whole() | plan.Hot():
+            return False
+        case plan.Add(((_, only),)):
+            return worth(only)
+        case plan.Multiply(a, b):
+            known = isinstance(a, LEAVES) and isinstance(b, LEAVES)
+            return bool(value.axes) and not (known and not (a.axes and b.axes))
+        case plan.Add() | plan.Divide():
+            return bool(value.axes)
+    return not isinstance(value, LEAVES)
+
+
+def _values(statements: Iterable[plan.Statement]) -> Iterator[Expr]:
+    for one in statements:
+        if isinstance(one, plan.Assign | plan.Write):
+            yield one.value
+        elif isinstance(one, plan.Buffer):
+            yield from _values(one.body)
+
+
+def _counted(statements: Sequence[plan.Statement], keys: Keys) -> set[int]:
+    """The numbers of what is computed twice, and not only as a part of something larger that is."""
+    seen: set[int] = set()
+    twice: set[int] = set()
+    for value in _values(statements):
+        stack = [value]
+        while stack:
+            one = stack.pop()
+            number, _ = keys.of(one)
+            if number not in seen:
+                seen.add(number)
+                stack += plan.parts(one)
+            elif worth(one):
+                twice.add(number)
+            else:
+                stack += plan.parts(one)
+    return twice
+
+
+def _written(statements: Iterable[plan.Statement]) -> set[str]:
+    """The variables that are written into, or that are a buffer."""
+    found: set[str] = set()
+    for one in statements:
+        match one:
+            case plan.Write(name) | plan.Zeros(name) | plan.Copy(name):
+                found.add(name)
+            case plan.Buffer(name, _, body):
+                found |= {name} | _written(body)
+            case plan.Loop(_, _, body):
+                found |= _written(body)
+    return found
+
+
+class _Sharing:
+    def __init__(self, keys: Keys, often: set[int], written: set[str], fresh: Callable[[], str]) -> None:
+        self.keys, self.often, self.written, self.fresh = keys, often, written, fresh
+        self.names: dict[int, tuple[str, tuple[int, ...]]] = {}
+        """The variable that holds an expression, and where in it the labels of `Keys.of` are."""
+        self.before: list[plan.Statement] = []
+
+    def statements(self, old: Sequence[plan.Statement]) -> list[plan.Statement]:
+        found: list[plan.Statement] = []
+        for one in old:
+            match one:
+                case plan.Assign(name, value, axes):
+                    number, order = self.keys.of(value)
+                    own = number in self.often and number not in self.names and set(axes) == set(order)
+                    if own and name not in self.written:
+                        one = replace(one, value=plan.rebuilt(value, self.changed))
+                        self.names[number] = name, tuple(axes.index(label) for label in order)
+                    else:
+                        one = replace(one, value=self.changed(value))
+                case plan.Write():
+                    one = replace(one, value=self.changed(one.value))
+                case plan.Buffer():
+                    one = replace(one, body=tuple(self.statements(one.body)))
+            found += [*self.before, one]
+            self.before = []
+        return found
+
+    def changed(self, value: Expr) -> Expr:
+        number, order = self.keys.of(value)
+        if number not in self.often:
+            return plan.rebuilt(value, self.changed)
+        if number not in self.names:
+            made = plan.rebuilt(value, self.changed)
+            name = self.fresh()
+            self.before.append(plan.Assign(name, made, value.axes))
+            self.names[number] = name, tuple(value.axes.index(label) for label in order)
+        name, positions = self.names[number]
+        axes = dict(zip(positions, order, strict=True))
+        return plan.Load(name, tuple(axes[k] for k in range(len(axes))))

@@ -1,0 +1,106 @@
+"""Text of contractions, reductions and solutions of equations: `@` on views, einsum for what is left."""
+
+from __future__ import annotations
+
+from einsumdiff import plan
+from einsumdiff.plan import Expr
+from einsumdiff.targets.numpy.text import ATOM, MATMUL, POWER, Axes, Text
+from einsumdiff.targets.numpy.views import Operands, ordered, volume
+
+
+class Products(Operands):
+    def contracted(self, value: plan.Contract, want: Axes) -> Text:
+        left, right = value.left, value.right
+        shared = [n for n in left.axes if n in right.axes]
+        summed = tuple(n for n in shared if n not in value.axes)
+        batch = tuple(n for n in shared if n in value.axes)
+        rows = tuple(n for n in left.axes if n not in right.axes)
+        columns = tuple(n for n in right.axes if n not in left.axes)
+        if _comes_first(columns, rows, want) or (
+            not batch and len(summed) == 1 and len(columns) == 1 and not rows and right.axes[0] in columns
+        ):
+            left, right, rows, columns = right, left, columns, rows
+        matrix = len(summed) == 1 and len(rows) <= 1 and len(columns) <= 1
+        if matrix and (not batch or (len(rows) == 1 and len(columns) == 1)):
+            a = self.arranged(self.emit(left, batch + rows + summed), batch + rows + summed)
+            b = self.arranged(self.emit(right, batch + summed + columns), batch + summed + columns)
+            return Text(f"{a.within(MATMUL)} @ {b.within(POWER)}", batch + rows + columns, MATMUL)
+        if not batch and not rows and not columns:
+            a = self.emit(left, summed)
+            b = self.arranged(self.emit(right, a.axes), a.axes)
+            return Text(f"np.vdot({a.text}, {b.text})", ())
+        if not batch:
+            a, b = self.emit(left, rows + summed), self.emit(right, summed + columns)
+            return self._tensor_product(a, b, summed)
+        a, b = self.emit(left, ()), self.emit(right, ())
+        axes = ordered(batch + rows + columns, want)
+        return self.einsum([a, b], axes)
+
+    def _tensor_product(self, a: Text, b: Text, summed: Axes) -> Text:
+        """The sum over all common axes as a product of matrices, whose axes may be groups of axes.
+
+        `np.tensordot` does the same, but takes microseconds to find it, and transposes before it reshapes,
+        which copies. So an axis in the middle of a stack of matrices stays where it is.
+        """
+        for stack, other in ((a, b), (b, a)):
+            columns = tuple(n for n in other.axes if n not in summed)
+            if len(stack.axes) > 2 and len(columns) < 2 and stack.axes[-2:-1] == summed:
+                matrix = self.arranged(other, columns + summed)
+                axes = stack.axes[:-2] + columns + stack.axes[-1:]
+                return Text(f"{matrix.within(MATMUL)} @ {stack.within(POWER)}", axes, MATMUL)
+        orders = [tuple(n for n in side.axes if n in summed) for side in (a, b)]
+        inner = max(orders, key=lambda order: sum(_splits(side, order) * len(side.axes) for side in (a, b)))
+        left, rows = self._grouped(a, inner, True)
+        right, columns = self._grouped(b, inner, False)
+        text = f"{left.within(MATMUL)} @ {right.within(POWER)}"
+        if len(rows) <= 1 and len(columns) <= 1:
+            return Text(text, rows + columns, MATMUL)
+        return Text(f"({text}).reshape({self.shape([n.size for n in rows + columns])})", rows + columns)
+
+    def _grouped(self, text: Text, inner: Axes, last: bool) -> tuple[Text, Axes]:
+        """The array as a matrix, or a vector, with the axes `inner` as the last one or as the first; and
+        its other axes."""
+        free = tuple(n for n in text.axes if n not in inner)
+        turned = text.axes != free + inner and text.axes != inner + free
+        text = self.arranged(text, free + inner if last else inner + free) if turned else text
+        groups = (free, inner) if text.axes == free + inner else (inner, free)
+        if len(text.axes) > sum(map(bool, groups)):
+            shape = self.shape([volume([n.size for n in group]) for group in groups if group])
+            text = Text(f"{text.within(ATOM)}.reshape({shape})", text.axes)
+        if free and last is not (groups[1] is inner):
+            text = Text(f"{text.within(ATOM)}.T", text.axes)
+        return text, free
+
+    def solved(self, value: plan.Solve) -> Text:
+        matrix = self.arranged(self.emit(value.matrix, value.matrix.axes), value.matrix.axes)
+        a = f"{matrix.within(ATOM)}.mT" if value.transposed else matrix.text
+        batch = tuple(n for n in value.axes if n in value.right.axes and n in value.matrix.axes)
+        columns = tuple(n for n in value.axes if n in value.right.axes and n not in batch)
+        order = (*batch, value.label, *columns)
+        right = self.arranged(self.emit(value.right, order), order)
+        if batch and not columns:  # a right side of two axes would be a matrix to NumPy
+            return Text(f"np.linalg.solve({a}, {right.within(ATOM)}[..., None])[..., 0]", value.axes)
+        return Text(f"np.linalg.solve({a}, {right.text})", value.axes)
+
+    def folded(self, op: str, base: Expr, axes: Axes, want: Axes) -> Text:
+        inner = self.emit(base, want)
+        gone = [k for k, label in enumerate(inner.axes) if label not in axes]
+        kept = tuple(label for label in inner.axes if label in axes)
+        where = gone[0] if len(gone) == 1 else tuple(gone)
+        if op == "logsumexp":
+            self.helpers.add("_logsumexp")
+            return Text(f"_logsumexp({inner.text}, axis={where})", kept)
+        text = f"{inner.within(ATOM)}.{op}"  # the method: `np.sum` takes a microsecond more
+        return Text(f"{text}(axis={where})" if kept else f"{text}()", kept)
+
+
+def _splits(text: Text, inner: Axes) -> bool:
+    """Are these axes, in this order, the first or the last ones?"""
+    free = tuple(n for n in text.axes if n not in inner)
+    return text.axes in (free + inner, inner + free)
+
+
+def _comes_first(columns: Axes, rows: Axes, want: Axes) -> bool:
+    """Whether the columns are wanted before the rows."""
+    places = [want.index(n) for n in columns if n in want], [want.index(n) for n in rows if n in want]
+    return bool(places[0] and places[1]) and max(places[0]) < min(places[1])
