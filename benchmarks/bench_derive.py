@@ -2,7 +2,7 @@
 
 Usage: bench_derive.py [--quick]
 
-Deriving takes one thread, and its times are those of the processor: what else the machine does is not in them.
+Deriving takes one thread, and its times are those of the processor, without what else the machine does.
 """
 
 import statistics

@@ -12,7 +12,7 @@ from itertools import combinations
 from math import prod
 from typing import TypeVar
 
-from einsumdiff.costs import Cost, Labels, folded, number, pair
+from einsumdiff.costs import Cost, Labels, folded, multiplied, number, pair
 from einsumdiff.nodes import Label
 
 T = TypeVar("T")
@@ -129,7 +129,13 @@ def _exact(
             union[subset] = of(subset ^ low) | factors[low.bit_length() - 1]
         return union[subset]
 
+    length = {label: number(label.size, sizes) for label in of(everything)}
+
+    def places(labels: Labels) -> float:
+        return prod([length[label] for label in labels])
+
     left_over = {subset: of(subset) & (of(everything ^ subset) | kept) for subset in subsets}
+    volume = {subset: places(labels) for subset, labels in left_over.items()}
     best: dict[int, tuple[float, float, Path]] = {1 << k: (0.0, 0.0, k) for k in range(len(factors))}
     dense = len(subsets) == everything
     for subset in subsets:
@@ -142,7 +148,10 @@ def _exact(
             other = subset ^ part
             if part & ~subset or not part & low or other not in best or part not in best:
                 continue  # each split once
-            step = pair(left_over[part], left_over[other], left_over[subset], sizes).weight
+            joint = left_over[part] | left_over[other]
+            sums = joint != left_over[subset]
+            whole = places(joint) if sums else volume[subset]
+            step = multiplied(volume[part], volume[other], volume[subset], whole, sums).weight
             step *= shared.get(subset, 1.0) * (1.0 if subset & moving else ONCE)
             total = best[part][0] + best[other][0] + step
             worse = best[part][1] + best[other][1] + guessed + (not _run(part) or not _run(other)) / 8
@@ -163,7 +172,7 @@ def _guessed(labels: Labels) -> int:
 
 
 def _run(subset: int) -> bool:
-    """Do the factors follow one another? What is made of them then has its axes in the order of the result."""
+    """Do the factors follow one another? What is made of them then has axes in the order of the result."""
     return (subset & -subset) + subset & subset == 0
 
 

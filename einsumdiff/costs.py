@@ -23,7 +23,9 @@ NUMBER = 8
 
 def number(size: AnySize, sizes: Sizes) -> float:
     """What a size counts as: what it is, where that is known."""
-    if given(size, sizes):
+    if isinstance(size, int):
+        return float(max(0, size))
+    if sizes and given(size, sizes):
         return float(max(0, evaluate(size, sizes)))
     return assumed(size, sizes)
 
@@ -58,9 +60,13 @@ def pair(left: Labels, right: Labels, result: Labels, sizes: Sizes) -> Cost:
     A matrix product of m x k and k x n has 2*m*k*n flops.
     """
     joint = left | right
-    places = volume(joint, sizes)
-    moved = volume(left, sizes) + volume(right, sizes) + volume(result, sizes)
-    return Cost(places * (1 if result == joint else 2), NUMBER * moved)
+    a, b, c, places = (volume(labels, sizes) for labels in (left, right, result, joint))
+    return multiplied(a, b, c, places, result != joint)
+
+
+def multiplied(left: float, right: float, result: float, joint: float, sums: bool) -> Cost:
+    """The same by the volumes of the operands, the result, and all places together."""
+    return Cost(joint * (2 if sums else 1), NUMBER * (left + right + result))
 
 
 def folded(base: Labels, result: Labels, sizes: Sizes) -> Cost:

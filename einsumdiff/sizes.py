@@ -302,7 +302,7 @@ def assumed(size: AnySize, sizes: Mapping[str, int], default: int = 100) -> floa
     """
     if isinstance(size, int):
         return float(max(1, size))
-    if given(size, sizes):
+    if sizes and given(size, sizes):
         return float(max(1, evaluate(size, sizes)))
     total = 0.0
     for monomial, c in size.terms:
