@@ -9,7 +9,7 @@ from math import isfinite
 
 from einsumdiff import plan
 from einsumdiff.contract import along, order
-from einsumdiff.costs import volume
+from einsumdiff.costs import Stored, volume
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Array,
@@ -145,7 +145,8 @@ class Products:
         if self.moving is not None:
             moving = [self.moving in plan.reads(value) for value, _ in ready]
         possible = self.pairs.possible([value for value, _ in ready], final)
-        path = order(sets, final, moving, self.assumed, self.pairs.prices(possible))
+        stored = [Stored(v.name, v.axes) if isinstance(v, plan.Load) else None for v, _ in ready]
+        path = order(sets, final, moving, self.assumed, self.pairs.prices(possible), stored)
         self.pairs.chosen(path, sets, final, possible, self.assumed)
         live_count: dict[Label, int] = {}
         for s in sets:

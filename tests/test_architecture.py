@@ -19,15 +19,15 @@ LAYERS = """
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding  plan
     language.matrix_faults  tracing.graph  cutting
-    accounts  program  equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
+    program  equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
     language.by_sympy  symmetry  pairs
     structure
     language.table  indexing.shapes  indicators  needed  prologue  subspace
-    language.matrix_functions
-    language.matrix  extension
-    indexing.scalars  products  indexing.ranges  indexing.calls  request
+    language.matrix_functions  kinds
+    language.matrix  extension  templates
+    accounts  indexing.scalars  products  indexing.ranges  indexing.calls  request
     indexing.resolve  indexing.sizing  vocabulary
     indexing.cases  indexing.statements  indexing.known_sizes
     indexing.values
@@ -45,7 +45,8 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute  sharing  writing
+    gram  distribute  sharing  writing  softmax  reuse
+    outer_sums
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy.helpers  targets.numpy.text

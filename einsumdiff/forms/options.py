@@ -31,8 +31,11 @@ class Options:
     out: bool = False
     as_matrix: bool = False
     sizes: tuple[tuple[str, int], ...] = ()
+    expand: bool = False
     by_cost: bool = True
     """Whether sums are multiplied out where that costs less; False for tests, which compare the two."""
+    in_place: bool = True
+    """Whether arrays that nobody reads any more are written over; False for tests, and for other targets."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,3 +59,7 @@ class Options:
             )
         if self.out and not self.copy:
             raise ValueFault("copy=False returns no buffer, and out= does", None, "leave one of them out")
+        if self.expand and self.form != "dense":
+            raise ValueFault(
+                f"expand= is of the dense form, and this is {self.form}", None, "leave expand= out"
+            )

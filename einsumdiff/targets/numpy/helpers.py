@@ -14,6 +14,12 @@ def _strided(a, start, shape, steps):
     corner = a[tuple(slice(s, None) for s in start)]
     return np.lib.stride_tricks.as_strided(corner, shape, strides)
 ''',
+    "_gram": '''
+def _gram(a, order, shape):
+    """The product of a matrix with its own transpose: of a with its axes in that order, in that shape."""
+    a = a.transpose(order).reshape(shape)
+    return a @ a.T
+''',
     "_read_only": '''
 def _read_only(a):
     """A view of a that cannot be written into."""
@@ -58,6 +64,16 @@ def _logsumexp(a, axis):
     top = np.where(np.isfinite(top), top, np.zeros_like(top))
     with np.errstate(divide="ignore"):
         return np.log(np.exp(a - top).sum(axis=axis)) + top.squeeze(axis)
+''',
+    "_softmax": '''
+def _softmax(a, axis):
+    """exp(a) over its sum along the axis (or axes), with the largest entry taken out."""
+    top = a.max(axis=axis, keepdims=True)
+    if not np.vdot(top, top) < np.inf:  # not all are finite
+        top = np.where(np.isfinite(top), top, np.zeros_like(top))
+    result = np.exp(a - top)
+    result /= result.sum(axis=axis, keepdims=True)
+    return result
 ''',
     "_adjugate": '''
 def _adjugate(A):

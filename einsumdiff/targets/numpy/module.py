@@ -26,6 +26,7 @@ class _Module(Forms):
         taken = {p.name for p in what.parameters} | {s.name for s in what.statements if hasattr(s, "name")}
         super().__init__(taken, [p for p in what.parameters if p.name not in what.indices])
         self.plan = what
+        self.known = what.sizes
 
     def text(self, docstring: str) -> str:
         body: list[str] = []

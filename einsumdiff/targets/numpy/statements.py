@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from einsumdiff import plan
+from einsumdiff.kinds import in_place
 from einsumdiff.nodes import Label
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import Size
@@ -21,6 +23,10 @@ class Statements(Expressions):
                     self.helpers.add("_read_only")
                     text = f"_read_only({text})"
                 return [f"{name} = {text}"]
+            case plan.Into():
+                return [self._over(statement)]
+            case plan.Drop(name):
+                return [f"del {name}"]
             case plan.Zeros(name, shape):
                 self.typed = True
                 return [f"{name} = np.zeros({self.shape(shape)}, {self.dtype})"]
@@ -41,6 +47,63 @@ class Statements(Expressions):
                 return [f"{name} = {name}.copy()"]
             case plan.Store() | plan.Operator():
                 raise AssertionError("a form that is not dense")
+
+    def _over(self, into: plan.Into) -> str:
+        """An operation that is written over a variable: `t *= x` where it keeps its name."""
+        buffer, axes = into.buffer, into.axes
+        if into.name == buffer:
+            text = self._augmented(into)
+            if text is not None:
+                return text
+        match into.value:
+            case plan.Add(((-1, a),), _):
+                function, parts = "negative", [a]
+            case plan.Add(((1, a), (1, b)), _):
+                function, parts = "add", [a, b]
+            case plan.Add(((1, a), (-1, b)), _):
+                function, parts = "subtract", [a, b]
+            case plan.Add(((-1, a), (1, b)), _):
+                function, parts = "subtract", [b, a]
+            case plan.Multiply(a, b, _):
+                function, parts = "multiply", [a, b]
+            case plan.Divide(a, b, _):
+                function, parts = "divide", [a, b]
+            case plan.Power(a, power, _):
+                simple = {2: "square", Fraction(1, 2): "sqrt"}.get(power)
+                function, parts = simple or "power", [a]
+                if simple is None:
+                    parts.append(plan.Literal(power))
+            case plan.Apply(name, operands, _):
+                function, parts = str(in_place(name)), list(operands)
+            case _:
+                raise AssertionError("no operation on entries")
+        texts = [part.text for part in self.operands(parts, axes)]
+        call = f"np.{function}({', '.join(texts)}, out={buffer})"
+        return call if into.name == buffer else f"{into.name} = {call}"
+
+    def _augmented(self, into: plan.Into) -> str | None:
+        """`t += x`, where the variable is the operand that Python writes over."""
+
+        def is_buffer(one: Expr) -> bool:
+            return isinstance(one, plan.Load) and one.name == into.buffer
+
+        match into.value:
+            case plan.Add(((1, a), (sign, b)), _) if is_buffer(a):
+                op, other = "-" if sign < 0 else "+", b
+            case plan.Add(((sign, b), (1, a)), _) if is_buffer(a):
+                op, other = "-" if sign < 0 else "+", b
+            case plan.Multiply(a, b, _) if is_buffer(a):
+                op, other = "*", b
+            case plan.Multiply(b, a, _) if is_buffer(a):
+                op, other = "*", b
+            case plan.Divide(a, b, _) if is_buffer(a):
+                op, other = "/", b
+            case plan.Power(a, power, _) if power != Fraction(1, 2):
+                op, other = "**", plan.Literal(power)
+            case _:
+                return None
+        (text,) = self.operands([other], into.axes)
+        return f"{into.buffer} {op}= {text.text}"
 
     def _into_buffer(self, buffer: plan.Buffer) -> list[str]:
         """Zeros, unless they are there: then those places are zeroed that are added to later on."""
@@ -66,7 +129,7 @@ class Statements(Expressions):
 
     def assigned(self, value: Expr, axes: Sequence[Label | None], own: bool) -> str:
         labels = tuple(label for label in axes if label is not None)
-        text = self.emit(value, labels)
+        text = self.emit(value, self.laid_out(value, labels))
         ordered = self.arranged(text, tuple(label for label in labels if label in text.axes))
         fixed = constant(value)
         if ordered.axes == labels and len(labels) == len(axes):
@@ -101,6 +164,12 @@ class Statements(Expressions):
         return "/".join([f"{before}{text}{after}", *below[::-1]])
 
     def _written(self, write: plan.Write) -> str:
+        if write.outer is not None:
+            sign, product = write.outer
+            view = self.view(write.name, write.forms, write.shape)
+            left, right = self.operands([product.left, product.right], view.axes)
+            first = left.text if sign > 0 else f"-{left.within(PRODUCT)}"
+            return f"np.multiply({first}, {right.text}, out={view.text})"
         text = self.emit(write.value, write.labels)
         if not write.apart:
             self.helpers.add("_scatter")
