@@ -22,6 +22,7 @@ from einsumdiff.program import Program
 from einsumdiff.prologue import behind, ready
 from einsumdiff.request import Request
 from einsumdiff.sizes import AnySize, names
+from einsumdiff.uncollected import uncollected
 
 Function = Callable[..., Any]
 Reader = Callable[[str], Any]
@@ -208,6 +209,7 @@ class Compiled:
                 found = self._sources.setdefault(options, self._generate(options))
         return found
 
+    @uncollected()
     def _generate(self, options: Options) -> str:
         from einsumdiff.targets import numpy as target
         from einsumdiff.views.index import formula_text
@@ -261,6 +263,7 @@ class Compiled:
                     found = self._functions[options] = self._load(text, options)
         return found
 
+    @uncollected()
     def _load(self, text: str, options: Options) -> tuple[Function, Arguments]:
         from einsumdiff.targets import numpy as target
 

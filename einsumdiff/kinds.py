@@ -13,12 +13,14 @@ from einsumdiff import plan
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.plan import Expr
 
-Kind = frozenset[object]
+Kind = int
+"""A set as the bits of a number: what a network of a thousand layers computes has thousands of members."""
 
-FLOAT = "a float"
+FLOAT: Kind = 1
 """Of all arguments that hold numbers, promoted to a float: what the target calls `dtype`."""
 
-TRUTH = "a truth value"
+TRUTH: Kind = 2
+"""A truth value."""
 
 MADE_FLOATS = frozenset(
     "arccos arccosh arcsin arcsinh arctan arctanh arctan2 cbrt cos cosh deg2rad exp exp2 expm1 hypot log"
@@ -44,23 +46,38 @@ class Kinds:
     """Kinds of expressions over arguments, those of `real` arrays of floats, and variables."""
 
     def __init__(self, arguments: Collection[str], real: Collection[str]) -> None:
-        self.known: dict[str, Kind | None] = {name: frozenset([name]) for name in arguments}
-        self.real = frozenset(real)
+        self._bits: dict[object, Kind] = {}
+        self._made: dict[Kind, Kind] = {}  # what functions make, and of which kinds
+        self._made_bits: Kind = 0
+        self._floats = FLOAT
+        self.known: dict[str, Kind | None] = {name: self._bit(name) for name in arguments}
+        for name in real:
+            self._floats |= self._bit(name)
+
+    def _bit(self, member: object) -> Kind:
+        return self._bits.setdefault(member, 1 << len(self._bits) + 2)
 
     def floating(self, kind: Kind) -> bool:
         """Is it sure to be that of floats?"""
-        return any(one == FLOAT or one in self.real or isinstance(one, tuple) for one in kind)
+        return kind & self._floats != 0
 
     def joined(self, kinds: Collection[Kind]) -> Kind:
         """That of the entries of several arrays combined: truth values count where there is nothing else."""
-        found: Kind = frozenset().union(*kinds)
-        if FLOAT in found:
-            return frozenset([FLOAT])
-        if len(found) > 1:
-            found -= {TRUTH}
+        found: Kind = 0
+        for kind in kinds:
+            found |= kind
+        if found & FLOAT:
+            return FLOAT
+        if found != TRUTH:
+            found &= ~TRUTH
         # what a float is made of promotes to nothing but that float
-        inside = [one[1] for one in found if isinstance(one, tuple)]
-        return frozenset(one for one in found if not any(one in other for other in inside))
+        inside = 0
+        made = found & self._made_bits
+        while made:
+            last = made & -made
+            inside |= self._made[last]
+            made ^= last
+        return found & ~inside
 
     def of(self, value: Expr) -> Kind | None:
         """The kind of an expression, None where it is not known."""
@@ -68,13 +85,13 @@ class Kinds:
             case plan.Load(name, _) | plan.View(name, _, _, _, _):
                 return self.known.get(name)
             case plan.Literal() | plan.Named():
-                return frozenset()  # a number takes the type of the arrays around it
+                return 0  # a number takes the type of the arrays around it
             case plan.Condition():
-                return frozenset([TRUTH])
+                return TRUTH
             case plan.Cast(base, _) if base.axes:
-                return frozenset([FLOAT])
+                return FLOAT
             case plan.Hot() | plan.Place() | plan.Scatter():
-                return frozenset([FLOAT])
+                return FLOAT
             case plan.Whole() | plan.Perform() | plan.Cast():
                 return None
             case plan.Take(base, _, _, _):
@@ -93,15 +110,21 @@ class Kinds:
         # of whole numbers: only what combines arrays is sure to be of the type to which these promote
         arrays = all(part.axes for part in plan.parts(value))
         combined = isinstance(value, plan.Multiply | plan.Contract | plan.Add)
-        return kind if combined and arrays and TRUTH not in kind else None
+        return kind if combined and arrays and not kind & TRUTH else None
 
     def _applied(self, function: str, kind: Kind) -> Kind | None:
         row = load_table()[function]
         if isinstance(row, Function) and row.boolean:
-            return frozenset([TRUTH])
+            return TRUTH
         name = in_place(function)
-        if name is None or not kind or TRUTH in kind:
+        if name is None or not kind or kind & TRUTH:
             return None
         if self.floating(kind):
             return kind
-        return frozenset([(name, kind)]) if name in MADE_FLOATS else None
+        if name not in MADE_FLOATS:
+            return None
+        found = self._bit((name, kind))
+        self._made[found] = kind
+        self._made_bits |= found
+        self._floats |= found
+        return found

@@ -309,6 +309,10 @@ Expr = (
 )
 
 
+KINDS = frozenset(Expr.__args__)
+"""The classes of expressions."""
+
+
 def union(parts: Sequence[Expr]) -> tuple[Label, ...]:
     """The labels of the parts, those of the largest first so that it need not be transposed."""
     largest = max(parts, key=lambda part: len(part.axes), default=None)
@@ -366,7 +370,7 @@ def rebuilt(value: Expr, change: Callable[[Expr], Expr]) -> Expr:
     new: dict[str, Any] = {}
     for one in fields(value):
         old = getattr(value, one.name)
-        if isinstance(old, Expr):
+        if type(old) in KINDS:
             new[one.name] = next(rest)
         elif isinstance(old, tuple) and one.name == "operands":
             new[one.name] = tuple(next(rest) for _ in old)

@@ -89,7 +89,7 @@ class _Reuse:
                 case plan.Zeros(name, shape):
                     self.found.append(one)
                     self.own[name] = shape
-                    self.kinds.known[name] = frozenset([FLOAT])
+                    self.kinds.known[name] = FLOAT
                 case _:
                     self.found.append(one)
         return self._dropped()
@@ -122,7 +122,7 @@ class _Reuse:
             self._named(self.value(one.value, one.name, axes), one)
         else:
             self.found.append(replace(one, value=self.inside(one.value)))
-        self.kinds.known[one.name] = frozenset([FLOAT]) if kind is not None and not kind else kind
+        self.kinds.known[one.name] = FLOAT if kind is not None and not kind else kind
         if whole and (one.own or not shares(one.value)):
             self.own[one.name] = tuple(n.size for n in axes)
 

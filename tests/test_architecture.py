@@ -13,7 +13,7 @@ import einsumdiff
 PACKAGE = Path(einsumdiff.__file__).parent
 
 LAYERS = """
-    errors  data  sizes  properties  tracing  language  language.domains  indexing  forms
+    errors  data  uncollected  sizes  properties  tracing  language  language.domains  indexing  forms
     forms.options
     language.tree  nodes  language.faults  packing  tracing.places  language.stored_tables
     costs
