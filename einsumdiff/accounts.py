@@ -133,7 +133,7 @@ class _Accounts:
                     self.run(body, times * number(size, self.sizes))
                 case plan.Buffer(_, _, body):
                     self.run(body, times)
-                case plan.Copy() | plan.Store() | plan.Operator():
+                case plan.Keep() | plan.Copy() | plan.Store() | plan.Operator():
                     raise AssertionError("the plan of a dense form")
                 case _:
                     assert_never(one)

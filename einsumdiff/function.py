@@ -82,6 +82,7 @@ class Compiled:
         out: bool = False,
         as_matrix: bool = False,
         sizes: Mapping[str, int] | None = None,
+        workspace: bool = False,
     ) -> str:
         """A self-contained function as text: it imports nothing but its target, and SciPy for its forms.
 
@@ -91,7 +92,7 @@ class Compiled:
         >>> print(derive("y = sum(W*X + b)", wrt="W").source().splitlines()[0])
         import numpy as np
         """
-        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes)))
+        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes), workspace))
 
     def compile(
         self,
@@ -103,6 +104,7 @@ class Compiled:
         out: bool = False,
         as_matrix: bool = False,
         sizes: Mapping[str, int] | None = None,
+        workspace: bool = False,
     ) -> Function:
         """The function that `source` shows, loaded.
 
@@ -123,8 +125,15 @@ class Compiled:
             already, from an earlier call say, and are not written.
         as_matrix : of the sparse form, a matrix in CSR.
         sizes : what names of sizes will be about, `{"m": 1000, "n": 500, "k": 10}`: in which order is
-            contracted, and whether a product is multiplied out over a sum, is chosen for them. The function
-            takes any others too. A size that is not given is assumed to be 100.
+            contracted, whether a product is multiplied out over a sum, and which arrays are large enough to
+            be written over, is chosen for them. The function takes any others too. A size that is not given
+            is assumed to be 100.
+        workspace : keep the arrays that a call needs on its way for the next call with arguments of the same
+            shapes and types, which then makes nothing but what it returns. Every function that is compiled
+            has a workspace of its own, and so is not for several threads at once; `workspace={}` in a call
+            gives it another. Arrays are made in every call by what NumPy writes into no other array: `where`
+            and comparisons, reading and writing at places of an index array, linear algebra, functions of
+            SciPy, cumulative sums, contractions over several axes, `logsumexp`, zeros to be written into.
 
         >>> import numpy as np
         >>> from einsumdiff import derive
@@ -132,7 +141,10 @@ class Compiled:
         >>> core, core.trace(), core.solve(np.full(1000, 3.0))[:2].tolist()
         (<Compressed (1000, 1000): 1000 numbers of 1000000>, np.float64(1000.0), [3.0, 3.0])
         """
-        return self._loaded(Options(target, form, value, copy, out, as_matrix, self._sized(sizes)))[0]
+        options = Options(target, form, value, copy, out, as_matrix, self._sized(sizes), workspace)
+        if workspace:
+            return self._load(self._text(options), options)[0]
+        return self._loaded(options)[0]
 
     def cost(self, /, **sizes: int) -> Account:
         """What a call of the generated function costs at these sizes, planned for them.

@@ -14,8 +14,9 @@ from typing import Protocol
 from einsumdiff import plan
 from einsumdiff.distribute import multiplied_out
 from einsumdiff.errors import NameFault, Unsupported
+from einsumdiff.forms import storing
 from einsumdiff.forms.options import Options
-from einsumdiff.forms.storing import Known, hoisted, kept, times
+from einsumdiff.forms.storing import Known, hoisted, times
 from einsumdiff.gram import squared
 from einsumdiff.kinds import Kinds
 from einsumdiff.language.table import Function, load_table
@@ -48,6 +49,7 @@ from einsumdiff.program import Program, live
 from einsumdiff.reuse import reused
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
 from einsumdiff.terms import injective, known_labels
+from einsumdiff.workspace import kept
 
 MOST_INLINE = 9
 """A definition that is used once stands in place up to so many operations."""
@@ -194,7 +196,7 @@ class _Lowering:
             sources,
             indices=indices,
             shapes={n: a.shape for n, a in self.program.arrays.items() if isinstance(a, Definition)},
-            keywords=("out", "out_is_zero=False") if self.options.out else (),
+            keywords=self.options.keywords,
         )
 
     def _in_place(
@@ -205,7 +207,10 @@ class _Lowering:
         numbers = [one.name for one in self.program.inputs if one.name not in indices]
         real = {one.name for one in self.program.inputs if one.shape} & self.real
         kinds, sizes = Kinds(numbers, real), self.products.assumed
-        return reused(statements, returns, kinds, sizes, lambda: self._fresh("t"))
+        found = reused(
+            statements, returns, kinds, sizes, lambda: self._fresh("t"), all_of_them=self.options.workspace
+        )
+        return kept(found, returns, lambda: self._fresh("t")) if self.options.workspace else found
 
     # -- names and sizes --------------------------------------------------------------------------------
 
@@ -456,7 +461,7 @@ class _Lowering:
             return self._operator(result, splits[k])
         stored = []
         shared = self._shared() if self.options.copy and self.options.form == "compressed" else set()
-        for one in kept(result.terms, result.shape, self.products, self._fresh, shared, self.known):
+        for one in storing.kept(result.terms, result.shape, self.products, self._fresh, shared, self.known):
             if isinstance(one, plan.Kept):
                 stored.append(one)
             else:

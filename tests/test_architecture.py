@@ -46,6 +46,7 @@ LAYERS = """
     forms.separate
     forms.storing
     gram  distribute  reuse
+    workspace
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy.helpers  targets.numpy.text

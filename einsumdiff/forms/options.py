@@ -31,6 +31,7 @@ class Options:
     out: bool = False
     as_matrix: bool = False
     sizes: tuple[tuple[str, int], ...] = ()
+    workspace: bool = False
     by_cost: bool = True
     """Whether sums are multiplied out where that costs less; False for tests, which compare the two."""
     in_place: bool = True
@@ -39,7 +40,13 @@ class Options:
     @property
     def names(self) -> tuple[str, ...]:
         """The names that nothing else may have in the source."""
-        return *NAMES[self.form], *(("out", "out_is_zero") if self.out else ())
+        kept = ("hold", "given") if self.workspace else ()
+        return *NAMES[self.form], *(word.partition("=")[0] for word in self.keywords), *kept
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """The keywords of the function, as its first line has them."""
+        return *(("out", "out_is_zero=False") if self.out else ()), *("workspace={}",) * self.workspace
 
     def __post_init__(self) -> None:
         if self.target != "numpy":
@@ -55,6 +62,12 @@ class Options:
         if self.out and self.form != "dense":
             raise ValueFault(
                 f"out= is a buffer for the dense form, and this is {self.form}", None, "leave out= out"
+            )
+        if self.workspace and self.form != "dense":
+            raise ValueFault(
+                f"workspace= keeps the arrays of the dense form, and this is {self.form}",
+                None,
+                "leave workspace= out",
             )
         if self.out and not self.copy:
             raise ValueFault("copy=False returns no buffer, and out= does", None, "leave one of them out")

@@ -9,7 +9,8 @@ from einsumdiff.targets.numpy.views import Operands, ordered
 
 
 class Products(Operands):
-    def contracted(self, value: plan.Contract, want: Axes) -> Text:
+    def contracted(self, value: plan.Contract, want: Axes, out: str = "") -> Text:
+        """`out`: the array that the result is written into, where NumPy can."""
         left, right = value.left, value.right
         shared = [n for n in left.axes if n in right.axes]
         summed = tuple(n for n in shared if n not in value.axes)
@@ -24,6 +25,9 @@ class Products(Operands):
         if matrix and (not batch or (len(rows) == 1 and len(columns) == 1)):
             a = self.arranged(self.emit(left, batch + rows + summed), batch + rows + summed)
             b = self.arranged(self.emit(right, batch + summed + columns), batch + summed + columns)
+            if out:
+                call = f"np.matmul({a.text}, {b.text}, out={out})"
+                return Text(call, batch + rows + columns)
             return Text(f"{a.within(MATMUL)} @ {b.within(POWER)}", batch + rows + columns, MATMUL)
         if not batch and not rows and not columns:
             a = self.emit(left, summed)
@@ -36,7 +40,8 @@ class Products(Operands):
             return Text(f"np.tensordot({a.text}, {b.text}, axes={places})", axes)
         a, b = self.emit(left, ()), self.emit(right, ())
         axes = ordered(batch + rows + columns, want)
-        return self.einsum([a, b], axes)
+        found = self.einsum([a, b], axes)
+        return Text(f"{found.text[:-1]}, out={out})", axes) if out else found
 
     def solved(self, value: plan.Solve) -> Text:
         matrix = self.arranged(self.emit(value.matrix, value.matrix.axes), value.matrix.axes)
@@ -49,7 +54,7 @@ class Products(Operands):
             return Text(f"np.linalg.solve({a}, {right.within(ATOM)}[..., None])[..., 0]", value.axes)
         return Text(f"np.linalg.solve({a}, {right.text})", value.axes)
 
-    def folded(self, op: str, base: Expr, axes: Axes, want: Axes) -> Text:
+    def folded(self, op: str, base: Expr, axes: Axes, want: Axes, out: str = "") -> Text:
         inner = self.emit(base, want)
         gone = [k for k, label in enumerate(inner.axes) if label not in axes]
         kept = tuple(label for label in inner.axes if label in axes)
@@ -59,7 +64,8 @@ class Products(Operands):
             return Text(f"_logsumexp({inner.text}, axis={where})", kept)
         if not kept:
             return Text(f"np.{op}({inner.text})", ())
-        return Text(f"np.{op}({inner.text}, axis={where})", kept)
+        last = f", out={out}" if out else ""
+        return Text(f"np.{op}({inner.text}, axis={where}{last})", kept)
 
 
 def _comes_first(columns: Axes, rows: Axes, want: Axes) -> bool:
