@@ -123,7 +123,7 @@ class _Accounts:
                         self.make(made, places)
                     self.named[name] = places if copied else made
                     self.hold(self.named[name])
-                case plan.Into(_, _, value, _):
+                case plan.Into(value=value) | plan.Keep(value=value):  # into an array that is there
                     self.operands(value, times)
                     self.count(self.step(value), times)
                 case plan.Zeros(_, shape):

@@ -92,6 +92,7 @@ class Compiled:
         sizes: Mapping[str, int] | None = None,
         expand: bool = False,
         jit: str | None = None,
+        workspace: bool = False,
     ) -> str:
         """A self-contained function as text: it imports nothing but its target, and SciPy for its forms.
 
@@ -101,7 +102,9 @@ class Compiled:
         >>> print(derive("y = sum(W*X + b)", wrt="W").source().splitlines()[0])
         import numpy as np
         """
-        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes), expand, jit))
+        return self._text(
+            Options(target, form, value, copy, out, as_matrix, self._sized(sizes), expand, jit, workspace)
+        )
 
     def compile(
         self,
@@ -115,6 +118,7 @@ class Compiled:
         sizes: Mapping[str, int] | None = None,
         expand: bool = False,
         jit: str | None = None,
+        workspace: bool = False,
         check: bool = False,
     ) -> Function:
         """The function that `source` shows, loaded.
@@ -137,20 +141,27 @@ class Compiled:
             already, from an earlier call say, and are not written.
         as_matrix : of the sparse form, a matrix in CSR.
         sizes : what names of sizes will be about, `{"m": 1000, "n": 500, "k": 10}`: in which order is
-            contracted, and whether a product is multiplied out over a sum, is chosen for them. The function
-            takes any others too. A size that is not given is assumed to be 100.
+            contracted, whether a product is multiplied out over a sum, and which arrays are large enough to
+            be written over, is chosen for them. The function takes any others too. A size that is not given
+            is assumed to be 100.
         expand : True multiplies squares of sums out where that costs less: distances between points come
             from their Gram matrix, after their mean was taken from them, and no array of all differences is
             made. They then err by about 1e-16 of the square of the largest distance, where they otherwise err
             by 1e-16 of themselves, so points that are much closer than others lose digits.
-        check : the function checks and converts its arguments as `d(...)` does; of arrays that fit already,
-            this takes a fraction of a microsecond each.
         jit : "numba" compiles the same steps as loops: what is computed entry by entry makes no arrays in
             between, and runs on all cores where there is enough to do. It pays for large arrays and many
             steps of arithmetic; matrix products are those of BLAS anyway, and functions such as log are not
             faster. The first call takes seconds, for each kind of numbers (float64, float32) and once more
             for the first one that is large enough for several cores. Whole numbers are computed with as
             floating-point ones. It needs the extra `einsumdiff[numba]`; what has no loop is refused here.
+        workspace : keep the arrays that a call needs on its way for the next call with arguments of the same
+            shapes and types, which then makes nothing but what it returns. Every function that is compiled
+            has a workspace of its own, and so is not for several threads at once; `workspace={}` in a call
+            gives it another. Arrays are made in every call by what NumPy writes into no other array: `where`
+            and comparisons, reading and writing at places of an index array, linear algebra, functions of
+            SciPy, cumulative sums, contractions over several axes, `logsumexp`, zeros to be written into.
+        check : the function checks and converts its arguments as `d(...)` does; of arrays that fit already,
+            this takes a fraction of a microsecond each.
 
         >>> import numpy as np
         >>> from einsumdiff import derive
@@ -158,8 +169,10 @@ class Compiled:
         >>> core, core.trace(), core.solve(np.full(1000, 3.0))[:2].tolist()
         (<Compressed (1000, 1000): 1000 numbers of 1000000>, np.float64(1000.0), [3.0, 3.0])
         """
-        options = Options(target, form, value, copy, out, as_matrix, self._sized(sizes), expand, jit)
-        return self._with_checks(options) if check else self._loaded(options)[0]
+        options = Options(
+            target, form, value, copy, out, as_matrix, self._sized(sizes), expand, jit, workspace
+        )
+        return self._with_checks(options) if check else self._function(options)[0]
 
     def cost(self, /, **sizes: int) -> Account:
         """What a call of the generated function costs at these sizes, planned for them.
@@ -284,11 +297,15 @@ class Compiled:
         )
         return target.load(text, self._function_name(options.value), self._setting.table.names), checks
 
+    def _function(self, options: Options) -> tuple[Function, Arguments]:
+        """The function and its checks; one with a workspace is loaded each time, to have one of its own."""
+        return self._load(self._text(options), options) if options.workspace else self._loaded(options)
+
     def _with_checks(self, options: Options) -> Function:
         """The loaded function behind its checks, made once."""
         found = self._checked.get(options)
-        if found is None:
-            function, checks = self._loaded(options)
+        if found is None or options.workspace:
+            function, checks = self._function(options)
             found = behind(checks, function, self._shapes if options.out else None)
             self._checked[options] = found
         return found

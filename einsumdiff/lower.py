@@ -15,8 +15,9 @@ from einsumdiff import plan
 from einsumdiff.accounts import account
 from einsumdiff.distribute import multiplied_out
 from einsumdiff.errors import NameFault, Unsupported
+from einsumdiff.forms import storing
 from einsumdiff.forms.options import Options
-from einsumdiff.forms.storing import Known, hoisted, kept, times
+from einsumdiff.forms.storing import Known, hoisted, times
 from einsumdiff.gram import squared
 from einsumdiff.kinds import Kinds
 from einsumdiff.language.table import Function, load_table
@@ -52,6 +53,7 @@ from einsumdiff.sharing import shared
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
 from einsumdiff.softmax import softmaxes
 from einsumdiff.terms import injective, known_labels
+from einsumdiff.workspace import kept
 from einsumdiff.writing import passes
 
 MOST_INLINE = 9
@@ -214,8 +216,8 @@ class _Lowering:
             sources,
             indices=indices,
             shapes={n: a.shape for n, a in self.program.arrays.items() if isinstance(a, Definition)},
-            keywords=("out", "out_is_zero=False") if self.options.out else (),
             sizes=dict(self.options.sizes),
+            keywords=self.options.keywords,
         )
 
     def _improved(self, returns: Sequence[str], indices: frozenset[str]) -> list[plan.Statement]:
@@ -232,7 +234,9 @@ class _Lowering:
             return statements
         numbers = [one.name for one in self.program.inputs if one.name not in indices]
         real = {one.name for one in self.program.inputs if one.shape} & self.real
-        return reused(statements, returns, Kinds(numbers, real), self.products.assumed, fresh)
+        kinds, sizes = Kinds(numbers, real), self.products.assumed
+        found = reused(statements, returns, kinds, sizes, fresh, all_of_them=self.options.workspace)
+        return kept(found, returns, fresh) if self.options.workspace else found
 
     # -- names and sizes --------------------------------------------------------------------------------
 
@@ -489,7 +493,7 @@ class _Lowering:
             return self._operator(result, splits[k])
         stored = []
         shared = self._shared() if self.options.copy and self.options.form == "compressed" else set()
-        for one in kept(result.terms, result.shape, self.products, self._fresh, shared, self.known):
+        for one in storing.kept(result.terms, result.shape, self.products, self._fresh, shared, self.known):
             if isinstance(one, plan.Kept):
                 stored.append(one)
             else:

@@ -598,13 +598,22 @@ class Into:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """`name = value`, written into an array of the workspace, the same in every call; laid out as `axes`."""
+
+    name: str
+    value: Expr
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """The variable is not there any more, and its memory neither."""
 
     name: str
 
 
-Statement = Assign | Into | Drop | Zeros | Write | Loop | Store | Operator | Copy | Buffer
+Statement = Assign | Into | Keep | Drop | Zeros | Write | Loop | Store | Operator | Copy | Buffer
 
 
 @dataclass(frozen=True, slots=True)

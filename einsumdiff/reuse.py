@@ -34,13 +34,16 @@ def reused(
     kinds: Kinds,
     sizes: Mapping[str, int],
     fresh: Callable[[], str],
+    all_of_them: bool = False,
 ) -> list[plan.Statement]:
     """The statements, with `Into` for what is written over. `fresh` names new variables.
 
     An expression that is taken apart holds its variables to the end: they stay as they were where arrays
-    would take more memory, or as much, made as often.
+    would take more memory, or as much, made as often. `all_of_them`: small arrays too, in any case.
     """
-    new = _Reuse(statements, returns, kinds, sizes, fresh).run()
+    new = _Reuse(statements, returns, kinds, sizes, fresh, 0 if all_of_them else LARGE).run()
+    if all_of_them:
+        return new
     before, after = taken(statements, sizes), taken(new, sizes)
     return new if after[0] <= before[0] and after < before else list(statements)
 
@@ -53,9 +56,11 @@ class _Reuse:
         kinds: Kinds,
         sizes: Mapping[str, int],
         fresh: Callable[[], str],
+        least: float,
     ) -> None:
+        self.least = least
         self.statements, self.kinds, self.sizes, self.fresh = statements, kinds, sizes, fresh
-        self.shared = _shared(statements)
+        self.shared = shared_memory(statements)
         self.last = self._last_reads(returns)
         self.place = 0  # of the statement that is rewritten
         self.target: str | None = None  # the variable that it assigns
@@ -187,7 +192,8 @@ class _Reuse:
 
     def _written(self, one: Expr, k: int, held: plan.Load) -> plan.Load:
         """The operation is written over its k-th operand, a sum term by term."""
-        if not isinstance(one, plan.Add) or len(one.terms) <= 2:
+        signs = [sign for sign, _ in one.terms] if isinstance(one, plan.Add) else []
+        if not isinstance(one, plan.Add) or len(signs) == 1 or (len(signs) == 2 and max(signs) > 0):
             self._emit(plan.Into(held.name, held.name, one, held.axes))
             return held
         sign, _ = one.terms[k]
@@ -227,7 +233,7 @@ class _Reuse:
     # -- what may be written over -----------------------------------------------------------------------
 
     def _large(self, axes: Axes) -> bool:
-        return bool(axes) and volume(axes, self.sizes) >= LARGE
+        return bool(axes) and volume(axes, self.sizes) >= self.least
 
     def _takes(self, one: Expr) -> bool:
         """Is it a large operation on entries that can be written into any array of its type?"""
@@ -317,7 +323,7 @@ def shares(one: Expr) -> set[str]:
             return set()
 
 
-def _shared(statements: Sequence[plan.Statement]) -> dict[str, set[str]]:
+def shared_memory(statements: Sequence[plan.Statement]) -> dict[str, set[str]]:
     """For each variable all that were made before it whose memory it may be in."""
     found: dict[str, set[str]] = {}
     for one in statements:
@@ -325,7 +331,7 @@ def _shared(statements: Sequence[plan.Statement]) -> dict[str, set[str]]:
             names = shares(one.value)
             found[one.name] = names.union(*(found.get(name, set()) for name in names))
         elif isinstance(one, plan.Loop | plan.Buffer):
-            found |= _shared(one.body)
+            found |= shared_memory(one.body)
     return found
 
 

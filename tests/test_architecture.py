@@ -46,7 +46,7 @@ LAYERS = """
     forms.separate
     forms.storing
     gram  distribute  sharing  writing  softmax  reuse
-    outer_sums
+    outer_sums  workspace
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy.flat  targets.numpy.helpers  targets.numpy.text

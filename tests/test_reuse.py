@@ -33,6 +33,7 @@ PROGRAMS = [
     ("A: (m, n); B: (m, n)\nC = A - B\nf = sum(C**2/(1 + C**2)) + sum(1 - sqrt(2 + C*C))", "A"),
     ("A: (m, n); B: (n, m)\nC = A*B.T\nf = sum(sin(C)*cos(C.T @ C)[0, 0] + C/(2 + C**2))", "A"),
     ("S: (n, n)\nT = S + S.T\nf = sum(exp(T)*T.T*sin(T))", "S"),
+    ("A: (m, n); B: (m, n)\nC = exp(A)\nf = sum(sin(-C*B - sin(C)))", "A"),
     ("A: (m, n); x: (n,)\nf = sum(where(A > 0, sin(A)*x, x - A)*exp(A))", "A"),
 ]
 

@@ -36,6 +36,7 @@ class Options:
     sizes: tuple[tuple[str, int], ...] = ()
     expand: bool = False
     jit: str | None = None
+    workspace: bool = False
     by_cost: bool = True
     """Whether sums are multiplied out where that costs less; False for tests, which compare the two."""
     in_place: bool = True
@@ -44,7 +45,13 @@ class Options:
     @property
     def names(self) -> tuple[str, ...]:
         """The names that nothing else may have in the source."""
-        return *NAMES[self.form], *(("out", "out_is_zero") if self.out else ()), *(JIT if self.jit else ())
+        kept = *(("hold", "given") if self.workspace else ()), *(JIT if self.jit else ())
+        return *NAMES[self.form], *(word.partition("=")[0] for word in self.keywords), *kept
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """The keywords of the function, as its first line has them."""
+        return *(("out", "out_is_zero=False") if self.out else ()), *("workspace={}",) * self.workspace
 
     def __post_init__(self) -> None:
         if self.target != "numpy":
@@ -65,6 +72,16 @@ class Options:
         if self.out and self.form != "dense":
             raise ValueFault(
                 f"out= is a buffer for the dense form, and this is {self.form}", None, "leave out= out"
+            )
+        if self.workspace and self.form != "dense":
+            raise ValueFault(
+                f"workspace= keeps the arrays of the dense form, and this is {self.form}",
+                None,
+                "leave workspace= out",
+            )
+        if self.workspace and self.jit:
+            raise ValueFault(
+                "loops of jit= keep no arrays, and workspace= does", None, "leave one of them out"
             )
         if self.out and not self.copy:
             raise ValueFault("copy=False returns no buffer, and out= does", None, "leave one of them out")

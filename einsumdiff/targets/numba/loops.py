@@ -48,7 +48,9 @@ class Loops(Arrays):
                 self._written(one)
             case plan.Loop(name, size, body):
                 self._looped(name, f"for {name} in range({self.size(size)}):", body)
-            case plan.Buffer() | plan.Copy() | plan.Store() | plan.Operator() | plan.Into() | plan.Drop():
+            case plan.Buffer() | plan.Copy() | plan.Store() | plan.Operator():
+                raise AssertionError("options that go with jit= make no such statement")
+            case plan.Into() | plan.Drop() | plan.Keep():
                 raise AssertionError("options that go with jit= make no such statement")
             case _:
                 assert_never(one)

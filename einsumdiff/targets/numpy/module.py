@@ -37,6 +37,8 @@ class _Module(Forms):
         head = self._sizes()
         if self.typed:
             head.append(f"{self.dtype} = {self.kind()}")
+        if self.holds:
+            head += self._workspace()
         shapes = [
             f"{p.name}: ({', '.join(map(str, p.shape))}{',' * (len(p.shape) == 1)})"
             for p in self.plan.parameters
@@ -46,6 +48,11 @@ class _Module(Forms):
         )
         if self.given:
             said += ["", f"Given by the caller, or else as registered: {', '.join(self.given)}."]
+        if self.holds:
+            said += [
+                "",
+                "Arrays are kept in the workspace: each thread needs one of its own, a dictionary.",
+            ]
         words = "\n".join(part for part in said).strip().replace("\\", "\\\\").replace('"""', "'''")
         if "\n" in words or len(words) > 90:
             lines = ['"""' + words.split("\n")[0], *words.split("\n")[1:], '"""']
@@ -80,6 +87,20 @@ class _Module(Forms):
             items = zip(self.plan.keys, returns[first:], strict=True)
             returns[first:] = ["{" + ", ".join(f"{quoted(key)}: {name}" for key, name in items) + "}"]
         return ", ".join(returns)
+
+    def _workspace(self) -> list[str]:
+        """Arrays that other arguments have left are thrown away."""
+        kinds = [
+            f"{p.name}.shape, {p.name}.dtype" if p.shape else f'getattr({p.name}, "dtype", type({p.name}))'
+            for p in self.plan.parameters
+        ]
+        return [
+            f"given = [{', '.join(kinds)}]",
+            'if workspace.get("given") != given:',
+            "    workspace.clear()",
+            '    workspace["given"] = given',
+            "hold = workspace.get",
+        ]
 
     def _sizes(self) -> list[str]:
         """Lines that read the sizes that are needed off the shapes."""

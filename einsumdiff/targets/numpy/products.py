@@ -21,7 +21,8 @@ THIN = 8
 
 
 class Products(Operands):
-    def contracted(self, value: plan.Contract, want: Axes) -> Text:
+    def contracted(self, value: plan.Contract, want: Axes, out: str = "") -> Text:
+        """`out`: the array that the result is written into, where NumPy can."""
         left, right = value.left, value.right
         shared = [n for n in left.axes if n in right.axes]
         summed = tuple(n for n in shared if n not in value.axes)
@@ -41,6 +42,9 @@ class Products(Operands):
         if matrix and (not batch or (len(rows) == 1 and len(columns) == 1)):
             a = self.arranged(self.emit(left, batch + rows + summed), batch + rows + summed)
             b = self.arranged(self.emit(right, batch + summed + columns), batch + summed + columns)
+            if out:
+                call = f"np.matmul({a.text}, {b.text}, out={out})"
+                return Text(call, batch + rows + columns)
             return Text(f"{a.within(MATMUL)} @ {b.within(POWER)}", batch + rows + columns, MATMUL)
         if not batch and not rows and not columns:
             a = self.emit(left, summed)
@@ -55,7 +59,8 @@ class Products(Operands):
             return self._tensor_product(a, b, summed)
         a, b = self.emit(left, ()), self.emit(right, ())
         axes = ordered(batch + rows + columns, want)
-        return self.einsum([a, b], axes)
+        found = self.einsum([a, b], axes)
+        return Text(f"{found.text[:-1]}, out={out})", axes) if out else found
 
     def _tensor_product(self, a: Text, b: Text, summed: Axes) -> Text:
         """The sum over all common axes as a product of matrices, whose axes may be groups of axes.
@@ -139,7 +144,7 @@ class Products(Operands):
             return Text(f"np.linalg.solve({a}, {right.within(ATOM)}[..., None])[..., 0]", value.axes)
         return Text(f"np.linalg.solve({a}, {right.text})", value.axes)
 
-    def folded(self, op: str, base: Expr, axes: Axes, want: Axes) -> Text:
+    def folded(self, op: str, base: Expr, axes: Axes, want: Axes, out: str = "") -> Text:
         inner = self.emit(base, want)
         kept = tuple(label for label in inner.axes if label in axes)
         where = places(inner.axes, kept)
@@ -147,7 +152,8 @@ class Products(Operands):
             self.helpers.add("_logsumexp")
             return Text(f"_logsumexp({inner.text}, axis={where})", kept)
         text = f"{inner.within(ATOM)}.{op}"  # the method: `np.sum` takes a microsecond more
-        return Text(f"{text}(axis={where})" if kept else f"{text}()", kept)
+        last = f", out={out}" if out else ""
+        return Text(f"{text}(axis={where}{last})" if kept else f"{text}()", kept)
 
 
 def _splits(text: Text, inner: Axes) -> bool:

@@ -32,6 +32,8 @@ class Statements(Expressions):
                 return [f"{name} = {text}"]
             case plan.Into():
                 return [self._over(statement)]
+            case plan.Keep():
+                return self._kept(statement)
             case plan.Drop(name):
                 return [f"del {name}"]
             case plan.Zeros(name, shape):
@@ -58,12 +60,15 @@ class Statements(Expressions):
 
     def _over(self, into: plan.Into) -> str:
         """An operation that is written over a variable: `t *= x` where it keeps its name."""
-        buffer, axes = into.buffer, into.axes
-        if into.name == buffer:
-            text = self._augmented(into)
-            if text is not None:
-                return text
-        match into.value:
+        text = self._augmented(into) if into.name == into.buffer else None
+        if text is not None:
+            return text
+        call = self._by_entries(into.value, into.axes, into.buffer)
+        return call if into.name == into.buffer else f"{into.name} = {call}"
+
+    def _by_entries(self, value: Expr, axes: Axes, out: str) -> str:
+        """An operation on entries as a call that writes into an array."""
+        match value:
             case plan.Add(((-1, a),), _):
                 function, parts = "negative", [a]
             case plan.Add(((1, a), (1, b)), _):
@@ -86,8 +91,23 @@ class Statements(Expressions):
             case _:
                 raise AssertionError("no operation on entries")
         texts = [part.text for part in self.operands(parts, axes)]
-        call = f"np.{function}({', '.join(texts)}, out={buffer})"
-        return call if into.name == buffer else f"{into.name} = {call}"
+        return f"np.{function}({', '.join(texts)}, out={out})"
+
+    def _kept(self, keep: plan.Keep) -> list[str]:
+        """Written into the array that the workspace has of that name; the first time NumPy makes it."""
+        self.holds, name = True, keep.name
+        out = f'hold("{name}")'
+        match keep.value:
+            case plan.Contract():
+                text = self.contracted(keep.value, keep.axes, out)
+            case plan.Fold(op, base, axes):
+                text = self.folded(op, base, axes, keep.axes, out)
+            case _:
+                text = Text(self._by_entries(keep.value, keep.axes, out), keep.axes)
+        if text.axes == keep.axes:
+            return [f'{name} = workspace["{name}"] = {text.text}']
+        held = Text(f'workspace["{name}"]', text.axes)
+        return [f"{held.text} = {text.text}", f"{name} = {self.arranged(held, keep.axes).text}"]
 
     def _augmented(self, into: plan.Into) -> str | None:
         """`t += x`, where the variable is the operand that Python writes over."""

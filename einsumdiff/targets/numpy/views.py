@@ -149,6 +149,7 @@ class Operands(Views):
 
     def __init__(self, taken: Collection[str]) -> None:
         super().__init__()
+        self.holds = False  # is the workspace read?
         self.typed = False  # is the type of numbers asked for?
         self.known: Mapping[str, int] = {}  # what names of sizes will be about
         self.dtype = next(name for name in ("dtype", "dtype_", "kind_") if name not in taken)
