@@ -51,6 +51,11 @@ class Account:
     sizes: Mapping[str, int]
     assumed: tuple[str, ...] = ()
 
+    @property
+    def weight(self) -> float:
+        """One number to compare by, as of `costs.Cost`."""
+        return Cost(self.flops, self.bytes).weight
+
     def __str__(self) -> str:
         given = [f"{name} = {size}" for name, size in self.sizes.items() if name not in self.assumed]
         taken = [f"{name} = {self.sizes[name]}" for name in self.assumed]
@@ -157,6 +162,9 @@ class _Accounts:
         if isinstance(one, plan.Contract):
             self.numbers[one] = len(self.order) + 1
             self.order.append(Contraction(self.text(one), round(cost.flops * times)))
+        match one:  # the differences to the largest, and their exponentials
+            case plan.Softmax(base, _, _) | plan.Fold("logsumexp", base, _):
+                self.reach(beside + parts + 2 * volume(base.axes, self.sizes))
         if not isinstance(one, plan.Add) or len(one.terms) == 1:
             self.reach(beside + parts + (0.0 if reused else made))
         return made

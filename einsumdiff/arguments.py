@@ -232,7 +232,7 @@ class Arguments:
                 given = f" ({self.origins[one.name]})" if one.name in self.origins else ""
                 raise RankFault(f"{one.name} has shape {array.shape}, expected {expected}{given}")
             for axis, (size, actual) in enumerate(zip(one.shape, array.shape, strict=True)):
-                name = next(names(size), None)
+                name = next(iter(names(size)), None)
                 if name is not None and size == symbol(name) and name not in values:
                     values[name], origin[name] = actual, f"axis {axis} of {one.name}"
                 else:

@@ -31,17 +31,19 @@ def order(
     kept: Labels,
     moving: Sequence[bool] | None = None,
     sizes: Mapping[str, int] | None = None,
+    shared: Mapping[tuple[int, int], float] | None = None,
     stored: Stores | None = None,
 ) -> Path:
     """A tree of pairs over the positions of the factors, of least cost.
 
     `moving` tells the factors that change from call to call: what is made of the others alone is made once,
-    and counts half. `sizes`: what names of sizes are assumed to be. `stored`: the factors that lie in memory.
+    and counts half. `sizes`: what names of sizes are assumed to be. `shared`: the part of its cost that a
+    pair of factors counts, where other products want it too. `stored`: the factors that lie in memory.
     """
     assert factors
     sizes = sizes or {}
-    if len(factors) == 1:
-        return 0
+    if len(factors) < 3:
+        return 0 if len(factors) == 1 else (0, 1)
     if len(factors) <= MOST_EXACT:
         subsets: Sequence[int] | None = range(1, 1 << len(factors))
     else:
@@ -49,7 +51,14 @@ def order(
     if subsets is None:
         return _greedy(factors, kept, sizes)
     changing = -1 if moving is None else sum(1 << k for k, one in enumerate(moving) if one)
-    return _exact(factors, kept, subsets, changing, sizes, stored or [None] * len(factors))
+    parts = {1 << a | 1 << b: part for (a, b), part in (shared or {}).items()}
+    lying = {1 << k: one for k, one in enumerate(stored or ()) if one is not None}
+
+    def weigh(a: int, b: int, left: Labels, right: Labels, result: Labels) -> float:
+        step = stored_pair(left, right, result, sizes, lying.get(a), lying.get(b)).weight
+        return step * parts.get(a | b, 1.0) * (1.0 if (a | b) & changing else ONCE)
+
+    return _exact(factors, kept, subsets, weigh)
 
 
 def cost(
@@ -133,9 +142,7 @@ def _exact(
     factors: Sequence[Labels],
     kept: Labels,
     subsets: Sequence[int],
-    moving: int,
-    sizes: Mapping[str, int],
-    stored: Stores,
+    weigh: Callable[[int, int, Labels, Labels, Labels], float],
 ) -> Path:
     everything = (1 << len(factors)) - 1
     union: dict[int, Labels] = {0: frozenset()}
@@ -147,27 +154,40 @@ def _exact(
         return union[subset]
 
     left_over = {subset: of(subset) & (of(everything ^ subset) | kept) for subset in subsets}
-    best: dict[int, tuple[float, Path]] = {1 << k: (0.0, k) for k in range(len(factors))}
-    lying = {1 << k: one for k, one in enumerate(stored) if one is not None}
+    best: dict[int, tuple[float, float, Path]] = {1 << k: (0.0, 0.0, k) for k in range(len(factors))}
     dense = len(subsets) == everything
     for subset in subsets:
         if subset in best:
             continue
         low = subset & -subset
-        found: tuple[float, Path] | None = None
+        found: tuple[float, float, Path] | None = None
+        guessed = _guessed(left_over[subset])
         for part in _parts(subset) if dense else subsets:
             other = subset ^ part
             if part & ~subset or not part & low or other not in best or part not in best:
                 continue  # each split once
-            step = stored_pair(
-                left_over[part], left_over[other], left_over[subset], sizes, lying.get(part), lying.get(other)
-            ).weight
-            total = best[part][0] + best[other][0] + step * (1.0 if subset & moving else ONCE)
-            if found is None or total < found[0]:
-                found = total, (best[part][1], best[other][1])
+            step = weigh(part, other, left_over[part], left_over[other], left_over[subset])
+            total = best[part][0] + best[other][0] + step
+            worse = best[part][1] + best[other][1] + guessed + (not _run(part) or not _run(other)) / 8
+            if found is None or (total, worse) < found[:2]:
+                found = total, worse, (best[part][2], best[other][2])
         assert found is not None
         best[subset] = found
-    return best[everything][1]
+    return best[everything][2]
+
+
+def _guessed(labels: Labels) -> int:
+    """How many sizes an array has; of ways of one cost the one is taken whose arrays have the fewest.
+
+    `M[i,j]*V[j,k]*V[j,l]` may make m*n*k numbers or n*k*k. Where nothing is known of the sizes these are
+    equal. The result has two axes of size k, so k is more likely the small one.
+    """
+    return len({label.size for label in labels})
+
+
+def _run(subset: int) -> bool:
+    """Do the factors follow one another? Then what they make has its axes in the order of the result."""
+    return (subset & -subset) + subset & subset == 0
 
 
 def _parts(subset: int) -> Iterator[int]:

@@ -6,7 +6,7 @@ Each is a program of its own, with the vectors as further inputs: it prints and 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from einsumdiff.needed import arguments
 from einsumdiff.nodes import Array, Definition, Input, Sum
 from einsumdiff.packing import Leaf, Packing, Template, renamed
 from einsumdiff.program import Program
+from einsumdiff.prologue import behind, ready
 from einsumdiff.vectors import Contraction, Part
 
 
@@ -35,7 +36,17 @@ class Contracted:
     A: (m, n); x: (n,); dx: (n,)
     """
 
-    __slots__ = ("_contraction", "_functions", "_kind", "_lock", "_owner", "_packing", "_sources")
+    __slots__ = (
+        "_checked",
+        "_contraction",
+        "_functions",
+        "_kind",
+        "_lock",
+        "_owner",
+        "_packing",
+        "_ready",
+        "_sources",
+    )
 
     def __init__(self, owner: Contractible, kind: str, contraction: Contraction) -> None:
         self._owner, self._kind, self._contraction = owner, kind, contraction
@@ -43,6 +54,8 @@ class Contracted:
         self._packing = None if packing is None else _with_vectors(packing, contraction)
         self._sources: dict[bool, str] = {}
         self._functions: dict[bool, tuple[Callable[..., Any], Arguments]] = {}
+        self._checked: dict[bool, Callable[..., Any]] = {}
+        self._ready: Callable[..., Any] | None = None  # what a call calls, made by the first one
         self._lock = threading.Lock()
 
     @property
@@ -92,10 +105,18 @@ class Contracted:
                 found = self._sources.setdefault(value, numpy_target.source(plan, "\n".join(lines)))
         return found
 
-    def compile(self, target: str = "numpy", value: bool = False) -> Callable[..., Any]:
-        """The function that `source` shows, loaded; it does not check its arguments."""
+    def compile(
+        self, target: str = "numpy", value: bool = False, *, check: bool = False
+    ) -> Callable[..., Any]:
+        """The function that `source` shows, loaded; it checks its arguments if that is asked for."""
         self.source(target, value)
-        return self._loaded(value)[0]
+        function, checks = self._loaded(value)
+        if not check:
+            return function
+        found = self._checked.get(value)
+        if found is None:
+            found = self._checked.setdefault(value, behind(checks, function))
+        return found
 
     def _loaded(self, value: bool) -> tuple[Callable[..., Any], Arguments]:
         """The function and its checks, made once."""
@@ -126,6 +147,15 @@ class Contracted:
 
         Where the arguments of a Python function hold arrays, so do the vectors and the results.
         """
+        return (self._ready or self._make_ready())(*args, **kwargs)
+
+    def _make_ready(self) -> Callable[..., Any]:
+        function, checks = self._loaded(False)
+        shapes = {one.key if self._several else None: one.shape for one in self._parts}
+        self._ready = ready(checks, function, shapes, self._packing, self._explained)
+        return self._ready
+
+    def _explained(self, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         import numpy as np
 
         function, checks = self._loaded(False)

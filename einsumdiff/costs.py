@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from einsumdiff.nodes import Label
-from einsumdiff.sizes import AnySize, assumed, evaluate, names
+from einsumdiff.sizes import AnySize, assumed, evaluate, given
 
 Sizes = Mapping[str, int]
 Labels = frozenset[Label]
@@ -28,7 +28,7 @@ NUMBER = 8
 
 def number(size: AnySize, sizes: Sizes) -> float:
     """What a size counts as: what it is, where that is known."""
-    if set(names(size)) <= set(sizes):
+    if given(size, sizes):
         return float(max(0, evaluate(size, sizes)))
     return assumed(size, sizes)
 
@@ -106,11 +106,17 @@ def with_itself(first: Stored, second: Stored, result: Labels) -> bool:
 
 
 def _copy(one: Stored, left: Labels, right: Labels, result: Labels, sizes: Sizes) -> float:
-    """The bytes of a copy in which what is summed lies together, and so does the rest."""
+    """The bytes of a copy in which what is summed lies together, and so does the rest.
+
+    A stack of matrices, of which the rows are summed, is multiplied as it is.
+    """
     if left & right & result or left | right == result:
         return 0.0
     groups = [*groupby(one.axes, lambda n: n in result)]
-    return 2 * NUMBER * volume(one.axes, sizes) if len(groups) > 2 else 0.0
+    stack = one.axes[-2:-1] and one.axes[-2] not in result and set(one.axes) - {one.axes[-2]} <= result
+    if len(groups) <= 2 or (stack and len((left | right) - set(one.axes)) <= 1):
+        return 0.0
+    return 2 * NUMBER * volume(one.axes, sizes)
 
 
 def folded(base: Labels, result: Labels, sizes: Sizes) -> Cost:

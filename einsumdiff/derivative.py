@@ -380,10 +380,13 @@ class Derivative(_Derived):
         Parameters are all inputs of the program, by position or by name. One that is neither read nor
         needed for a size may be left out; if given, it is checked.
         """
+        result: np.ndarray[Any, Any] = (self._ready or self._make_ready())(*args, **kwargs)
+        return result
+
+    def _explained(self, args: Sequence[object], kwargs: Mapping[str, object]) -> np.ndarray[Any, Any]:
         import numpy as np
 
-        result: np.ndarray[Any, Any] = np.asarray(self._call(False, args, kwargs))
-        return result
+        return np.asarray(self._call(False, args, kwargs))
 
     def as_matrix(self, /, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
         """The derivative as a matrix, in C order: the axes of the last wrt are its columns, all others rows.
@@ -575,6 +578,9 @@ class Derivatives(_Derived, Mapping[Any, Derivative]):
 
         Where the wrt was an argument of a Python function that holds arrays, they come back as one.
         """
+        return (self._ready or self._make_ready())(*args, **kwargs)
+
+    def _explained(self, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         import numpy as np
 
         results: dict[Any, Any] = self._call(False, args, kwargs)

@@ -22,7 +22,6 @@ from einsumdiff.nodes import (
     Product,
     Term,
     bare,
-    body_arrays,
     constant_form,
 )
 from einsumdiff.partials import of_term, partials
@@ -150,7 +149,7 @@ class _Graph:
         self.order: list[Definition] = []
         relevant: set[Array] = set(wrt)
         for definition in live(roots):
-            if any(a in relevant for a in body_arrays(definition.body)):
+            if not relevant.isdisjoint(definition.reads):
                 relevant.add(definition)
                 self.order.append(definition)
         self.relevant = relevant

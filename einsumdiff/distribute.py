@@ -31,7 +31,6 @@ from einsumdiff.nodes import (
     Product,
     Sum,
     Term,
-    body_arrays,
     factor_labels,
     is_one_hot,
 )
@@ -67,7 +66,7 @@ def multiplied_out(
     kept = list(kept)
     inside: dict[Array, int] = {}  # how many definitions, or callers, read an array
     for definition in live([*kept, *(a for terms in out for t in terms for a in _arrays(t))]):
-        for array in body_arrays(definition.body):
+        for array in definition.reads:
             inside[array] = inside.get(array, 0) + 1
     for array in kept:
         inside[array] = inside.get(array, 0) + 1
@@ -102,9 +101,9 @@ def multiplied_out(
         for k, terms in enumerate(readers):
             gone = {id(t) for t in terms}
             out[k] = collect([*(t for t in out[k] if id(t) not in gone), *instead[k]]) if gone else out[k]
-        for array in body_arrays(definition.body):
+        for array in definition.reads:
             inside[array] -= 1
-        ask(body_arrays(definition.body))
+        ask(definition.reads)
     return [MultipliedOut(tuple(terms), shape) for terms, (_, shape) in zip(out, results, strict=True)]
 
 

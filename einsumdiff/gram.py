@@ -38,7 +38,8 @@ class _Squaring:
         found: list[plan.Statement] = []
         for one in old:
             if isinstance(one, plan.Assign | plan.Write):
-                one = replace(one, value=self.changed(one.value))
+                value = self.changed(one.value)
+                one = one if value is one.value else replace(one, value=value)
             elif isinstance(one, plan.Buffer):
                 one = replace(one, body=tuple(self.statements(one.body)))
             if isinstance(one, plan.Assign) and self.nonnegative(one.value):
@@ -97,7 +98,7 @@ class _Squaring:
                 return otherwise >= 0 and self.nonnegative(inner)
             case plan.Take(base) | plan.Scatter(base) | plan.Running(_, base):
                 return self.nonnegative(base)
-            case plan.Hot() | plan.Condition():
+            case plan.Hot() | plan.Condition() | plan.Softmax():
                 return True
             case plan.Cast(base):
                 return self.nonnegative(base)

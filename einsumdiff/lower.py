@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from einsumdiff import plan
+from einsumdiff.accounts import account
 from einsumdiff.distribute import multiplied_out
 from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.forms.options import Options
@@ -36,18 +37,20 @@ from einsumdiff.nodes import (
     Sum,
     Term,
     bare,
-    body_arrays,
     constant_form,
     multiply_numbers,
     substitute_factor,
 )
 from einsumdiff.outer_sums import without_outer_sums
+from einsumdiff.pairs import Pairs
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
 from einsumdiff.sharing import shared
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
+from einsumdiff.softmax import softmaxes
 from einsumdiff.terms import injective, known_labels
+from einsumdiff.writing import passes
 
 MOST_INLINE = 9
 """A definition that is used once stands in place up to so many operations."""
@@ -107,7 +110,14 @@ def lower(
                 f"{module} is a module in generated source",
                 hint=f"call the input something else than {module}",
             )
-    return replace(_Lowering(program, name, options, keys).run(results, splits), keys=tuple(keys))
+    lowering = _Lowering(program, name, options, keys)
+    found = lowering.run(results, splits)
+    pairs = lowering.products.pairs.again() if options.form == "dense" else None
+    if pairs is not None:
+        other = _Lowering(program, name, options, keys, pairs).run(results, splits)
+        given = dict(options.sizes)
+        found = min(found, other, key=lambda one: account(one, given, tuple(one.sources)).weight)
+    return replace(found, keys=tuple(keys))
 
 
 def _read(terms: Iterable[Term]) -> list[Array]:
@@ -116,17 +126,22 @@ def _read(terms: Iterable[Term]) -> list[Array]:
 
 def _numbers(definitions: Sequence[Definition], results: Sequence[Result]) -> set[str]:
     """The names of the arrays that are read as numbers."""
-    read = [a for d in definitions if not isinstance(d.body, OneHot) for a in body_arrays(d.body)]
+    read = [a for d in definitions if not isinstance(d.body, OneHot) for a in d.reads]
     return {a.name for a in [*read, *(a for result in results for a in _read(result.terms))]}
 
 
 class _Lowering:
     def __init__(
-        self, program: Program, name: str, options: Options, keys: Sequence[str | tuple[str, ...]]
+        self,
+        program: Program,
+        name: str,
+        options: Options,
+        keys: Sequence[str | tuple[str, ...]],
+        pairs: Pairs | None = None,
     ) -> None:
         self.program, self.name, self.options, self.keys = program, name, options, keys
         self.statements: list[plan.Statement] = []
-        self.products = Products(assumed=dict(options.sizes))
+        self.products = Products(assumed=dict(options.sizes), pairs=pairs or Pairs())
         self.taken = {i.name for i in program.inputs} | set(program.builder.taken) | set(MODULES)
         self.taken |= set(options.names)
         self.taken |= set(load_table().names)
@@ -189,7 +204,7 @@ class _Lowering:
         return Plan(
             self.name,
             self.program.inputs,
-            tuple(squared(shared(self.statements, lambda: self._fresh("t")), lambda: self._fresh("t"))),
+            self._improved(),
             tuple(returns),
             sources,
             indices=indices,
@@ -197,6 +212,14 @@ class _Lowering:
             keywords=("out", "out_is_zero=False") if self.options.out else (),
             sizes=dict(self.options.sizes),
         )
+
+    def _improved(self) -> tuple[plan.Statement, ...]:
+        """The statements, after what looks at all of them."""
+
+        def fresh() -> str:
+            return self._fresh("t")
+
+        return tuple(squared(softmaxes(shared(self.statements, fresh)), fresh))
 
     # -- names and sizes --------------------------------------------------------------------------------
 
@@ -213,7 +236,7 @@ class _Lowering:
         found: dict[str, plan.Source] = {}
         axes = [(one, axis, size) for one in self.program.inputs for axis, size in enumerate(one.shape)]
         for array, axis, size in axes:
-            if isinstance(size, Size) and size == symbol(next(names(size))):
+            if isinstance(size, Size) and size == symbol(names(size)[0]):
                 found.setdefault(str(size), plan.Source(array, axis))
         missing = True
         while missing:
@@ -377,40 +400,46 @@ class _Lowering:
     def _write_terms(
         self, name: str, terms: Sequence[Term], shape: tuple[AnySize, ...], own: bool = True
     ) -> None:
-        plain = [term for term in terms if _plain(term, shape)]
+        plain: list[Term] = []
+        others: list[Term] = []
+        for term in terms:
+            (plain if _plain(term, shape) else others).append(term)
         if plain:
             axes = tuple(Label(size) if size != 1 else None for size in shape)
-            own = own or len(plain) < len(terms)  # it is written into
+            own = own or bool(others)  # it is written into
             self.statements.append(plan.Assign(name, self.sum_of(plain, axes), axes, own, shown=not own))
         else:
             self.statements.append(plan.Zeros(name, shape))
-        first = not plain
-        for term in terms:
-            if term not in plain:
-                self.statements += self._write(name, term, shape, first)
-                first = False
+        apart: list[Term] = []
+        meeting: list[Term] = []
+        for term in others:
+            (apart if _within(term, shape) and injective(term.axes) else meeting).append(term)
+        for one in passes(apart, self.products.assumed):
+            labels = tuple(map(bare, one.labels))
+            value = self.sum_of([Term(labels, each) for each in one.products], one.labels)
+            first = one.first and not plain
+            self.statements.append(plan.Write(name, one.axes, shape, value, one.labels, first, True))
+        for term in meeting:
+            self.statements += self._write(name, term, shape)
 
-    def _write(self, name: str, term: Term, shape: tuple[AnySize, ...], first: bool) -> list[plan.Statement]:
-        proved = all(form.within(size) for form, size in zip(term.axes, shape, strict=True))
-        if not proved or not injective(term.axes):
-            looped = self._loop_label(term) if proved else None
-            if looped is not None:
-                variable = self._fresh("k")
-                fixed = {looped: constant_form(symbol(variable))}
-                inner = Term(
-                    tuple(form.substitute(fixed) for form in term.axes),
-                    Product(
-                        term.product.coefficient,
-                        tuple(substitute_factor(f, fixed) for f in term.product.factors),
-                        term.product.bound,
-                    ),
-                )
-                body = self._write_proved(name, inner, shape, _reads_within(term.product))
-                return [plan.Loop(variable, looped.size, tuple(body))]
-            value = self.products.product(term.product)
-            return [plan.Write(name, term.axes, shape, value, term.labels, False, False)]
+    def _write(self, name: str, term: Term, shape: tuple[AnySize, ...]) -> list[plan.Statement]:
+        """A term with places outside, or several values for one place."""
+        looped = self._loop_label(term) if _within(term, shape) else None
+        if looped is not None:
+            variable = self._fresh("k")
+            fixed = {looped: constant_form(symbol(variable))}
+            inner = Term(
+                tuple(form.substitute(fixed) for form in term.axes),
+                Product(
+                    term.product.coefficient,
+                    tuple(substitute_factor(f, fixed) for f in term.product.factors),
+                    term.product.bound,
+                ),
+            )
+            body = self._write_proved(name, inner, shape, _reads_within(term.product))
+            return [plan.Loop(variable, looped.size, tuple(body))]
         value = self.products.product(term.product)
-        return [plan.Write(name, term.axes, shape, value, term.labels, first, True)]
+        return [plan.Write(name, term.axes, shape, value, term.labels, False, False)]
 
     def _write_proved(
         self, name: str, term: Term, shape: tuple[AnySize, ...], trusted: bool
@@ -584,6 +613,11 @@ def _read_inside(statements: Sequence[plan.Statement]) -> set[str]:
         if one.name in found and not one.own and isinstance(one.value, plan.Load | plan.View):
             found.add(one.value.name)
     return found
+
+
+def _within(term: Term, shape: Sequence[AnySize]) -> bool:
+    """Whether every place is proved to be in bounds."""
+    return all(form.within(size) for form, size in zip(term.axes, shape, strict=True))
 
 
 def _reads_within(one: Product) -> bool:

@@ -23,7 +23,6 @@ from einsumdiff.nodes import (
     Reduce,
     Sum,
     Term,
-    body_arrays,
     factor_labels,
 )
 from einsumdiff.program import live
@@ -60,7 +59,7 @@ def arguments(
     reductions = []
     indices: dict[tuple[str, AnySize], None] = {}
     for definition in needed:
-        read.update((a, None) for a in body_arrays(definition.body))
+        read.update((a, None) for a in definition.reads)
         for axis, size in enumerate(definition.shape):
             sizes.setdefault(size, f"axis {axis} of {definition.name}" if definition.name else "an axis")
         if isinstance(definition.body, OneHot) and isinstance(definition.body.entry.array, Input):

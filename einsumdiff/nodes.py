@@ -16,7 +16,7 @@ labels has the same `term_key` (in `canonical`).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -46,14 +46,32 @@ class Label:
 
 
 class Form:
-    """An affine form: `sum(coefficient*label) + constant` with whole numbers (or sizes)."""
+    """An affine form: `sum(coefficient*label) + constant` with whole numbers (or sizes).
 
-    __slots__ = ("_hash", "coefficients", "constant")
+    Attributes
+    ----------
+    labels : all of them, in order.
+    label : of a bare form (`i`), else None.
+    """
+
+    __slots__ = ("_hash", "coefficients", "constant", "label", "labels")
     coefficients: tuple[tuple[Label, AnySize], ...]  # in the order of the labels' serials, none zero
+    labels: tuple[Label, ...]
+    label: Label | None
 
     def __init__(self, coefficients: tuple[tuple[Label, AnySize], ...], constant: AnySize = 0) -> None:
         self.coefficients, self.constant = coefficients, constant
         self._hash = hash((coefficients, constant))
+        self.label = None
+        if not coefficients:
+            self.labels = ()
+        elif len(coefficients) == 1:
+            ((label, c),) = coefficients
+            self.labels = (label,)
+            if c == 1 and constant == 0:
+                self.label = label
+        else:
+            self.labels = tuple([label for label, _ in coefficients])
 
     def __hash__(self) -> int:
         return self._hash
@@ -70,17 +88,6 @@ class Form:
 
     def __repr__(self) -> str:
         return " + ".join([f"{c}*{label!r}" for label, c in self.coefficients] + [str(self.constant)])
-
-    @property
-    def label(self) -> Label | None:
-        """The label of a bare form (`i`), else None."""
-        if len(self.coefficients) == 1 and self.constant == 0 and self.coefficients[0][1] == 1:
-            return self.coefficients[0][0]
-        return None
-
-    @property
-    def labels(self) -> tuple[Label, ...]:
-        return tuple(label for label, _ in self.coefficients)
 
     def __add__(self, other: Form) -> Form:
         terms = dict(self.coefficients)
@@ -102,10 +109,10 @@ class Form:
 
     def substitute(self, values: Mapping[Label, Form]) -> Form:
         """The form with labels replaced by forms; itself where none of its labels is."""
-        if not any(label in values for label, _ in self.coefficients):
+        if self.label is not None:
+            return values.get(self.label, self)
+        if values.keys().isdisjoint(self.labels):
             return self
-        if len(self.coefficients) == 1 and self.constant == 0 and self.coefficients[0][1] == 1:
-            return values[self.coefficients[0][0]]
         total = constant_form(self.constant)
         for label, c in self.coefficients:
             total = total + values.get(label, bare(label)).times(c)
@@ -208,11 +215,13 @@ class Definition(Array):
     """An array defined by a body. Order of `serial` is an order of evaluation.
 
     `named` tells whether the user gave the name; a generated definition may be printed in place. One
-    that is `opaque` is a wrt: what it is made of is no business of those who read it.
+    that is `opaque` is a wrt: what it is made of is no business of those who read it. `reads` are the
+    arrays in its body, each once.
     """
 
-    __slots__ = ("body", "named", "opaque")
+    __slots__ = ("body", "named", "opaque", "reads")
     body: Body
+    reads: tuple[Array, ...]
     named: bool
     opaque: bool
 
@@ -220,7 +229,7 @@ class Definition(Array):
         self, name: str, shape: tuple[AnySize, ...], body: Body, named: bool = False, opaque: bool = False
     ) -> None:
         super().__init__(name, shape)
-        self.body, self.named, self.opaque = body, named, opaque
+        self.body, self.named, self.opaque, self.reads = body, named, opaque, body_arrays(body)
 
 
 # --------------------------------------------------------------------------------- factors and products
@@ -262,20 +271,14 @@ class Extent(NamedTuple):
 Factor = Entry | Guard | Mask | Extent
 
 
-def factor_labels(factor: Factor) -> Iterator[Label]:
+def factor_labels(factor: Factor) -> tuple[Label, ...]:
     """The labels that a factor bears, with repetition, in order."""
-    match factor:
-        case Entry(_, forms, _) | Mask(_, forms, _):
-            for form in forms:
-                yield from form.labels
-        case Guard(form, _):
-            yield from form.labels
-        case Extent():
-            return
+    if isinstance(factor, Entry | Mask):
+        return tuple([label for form in factor.forms for label in form.labels])
+    return factor.form.labels if isinstance(factor, Guard) else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(NamedTuple):
     """`coefficient * factors`, summed over the `bound` labels, each of which some factor bears.
 
     Build it with `product`, which merges powers and folds constants.
@@ -288,19 +291,21 @@ class Product:
     @property
     def labels(self) -> tuple[Label, ...]:
         """All labels that the factors bear, in order of appearance."""
-        return tuple(dict.fromkeys(label for f in self.factors for label in factor_labels(f)))
+        return tuple(dict.fromkeys([label for f in self.factors for label in factor_labels(f)]))
 
     @property
     def free(self) -> tuple[Label, ...]:
         bound = set(self.bound)
-        return tuple(label for label in self.labels if label not in bound)
+        return tuple([label for label in self.labels if label not in bound])
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        return tuple(f for f in self.factors if isinstance(f, Entry))
+        return tuple([f for f in self.factors if isinstance(f, Entry)])
 
     def substitute(self, values: Mapping[Label, Form]) -> Product:
         """The product with free labels replaced; its bound labels become fresh ones."""
+        if not self.bound and not values:
+            return self
         full = dict(values)
         bound = []
         for label in self.bound:
@@ -317,10 +322,12 @@ class Product:
 def substitute_factor(factor: Factor, values: Mapping[Label, Form]) -> Factor:
     """The factor with labels replaced by forms."""
     match factor:
-        case Entry(array, forms, power):
-            return Entry(array, tuple(form.substitute(values) for form in forms), power)
-        case Mask(array, forms, holds):
-            return Mask(array, tuple(form.substitute(values) for form in forms), holds)
+        case Entry():
+            array, forms, power = factor
+            return Entry(array, tuple([form.substitute(values) for form in forms]), power)
+        case Mask():
+            array, forms, holds = factor
+            return Mask(array, tuple([form.substitute(values) for form in forms]), holds)
         case Guard(form, op):
             return Guard(form.substitute(values), op)
         case Extent():
@@ -367,7 +374,8 @@ def product(coefficient: Number, factors: Iterable[Factor], bound: Iterable[Labe
     merged: dict[tuple[object, ...], Factor] = {}
     for factor in factors:
         match factor:
-            case Entry(array, forms, power):
+            case Entry():
+                array, forms, power = factor
                 key: tuple[object, ...] = (array, forms)
                 if array.symmetric:
                     key = (array, forms[:-2], frozenset(forms[-2:]))
@@ -376,10 +384,11 @@ def product(coefficient: Number, factors: Iterable[Factor], bound: Iterable[Labe
                     forms, power = old.forms, as_fraction(old.power + power)
                     if is_one_hot(array):
                         power = 1
+                    factor = Entry(array, forms, power)
                 if power == 0:
                     merged.pop(key, None)
                 else:
-                    merged[key] = Entry(array, forms, power)
+                    merged[key] = factor
             case Guard(form, op):
                 holds = decide(form, op)
                 if holds is False:
@@ -550,7 +559,7 @@ class Term(NamedTuple):
     @property
     def labels(self) -> tuple[Label, ...]:
         """The labels of the axes, in order of appearance."""
-        return tuple(dict.fromkeys(label for form in self.axes for label in form.labels))
+        return tuple(dict.fromkeys([label for form in self.axes for label in form.labels]))
 
     def substitute(self, values: Mapping[Label, Form]) -> Term:
         return Term(tuple(f.substitute(values) for f in self.axes), self.product.substitute(values))

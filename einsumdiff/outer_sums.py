@@ -265,7 +265,7 @@ class _Attempt:
             else:
                 rest.append(f)
         if not sums:
-            return [Term(term.axes, replace(term.product, factors=tuple(rest)))], squares
+            return [Term(term.axes, term.product._replace(factors=tuple(rest)))], squares
         if not plain(term.product):
             raise _Refused
         made = list(itertools.islice(self._multiplied(term, rest, sums), MOST_PRODUCTS + 1))

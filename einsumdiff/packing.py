@@ -60,6 +60,11 @@ class Packing:
         """The input for the path of each leaf, in the order of the parameters."""
         return {path: leaf.input for name, one in self.parameters for path, leaf in leaves(one, name)}
 
+    def plainly(self, inputs: Sequence[str]) -> bool:
+        """Whether every parameter is the input of its name, in order: nothing is packed."""
+        plain = tuple((name, Leaf(name)) for name in inputs)
+        return not self.wrt and self.parameters == plain
+
     def names(self, wrt: str) -> list[str]:
         """The inputs that a name in `wrt` means: an input, a path of one, or of a group of them."""
         inputs = self.inputs

@@ -7,6 +7,7 @@ overlaps itself.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
@@ -106,6 +107,15 @@ class Fold:
 
     op: str
     base: Expr
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Softmax:
+    """`exp(base)` over its own sum along the labels: `exp(base - logsumexp(base))` with one exponential."""
+
+    base: Expr
+    labels: Axes
     axes: Axes
 
 
@@ -280,6 +290,7 @@ Expr = (
     | Power
     | Contract
     | Fold
+    | Softmax
     | Others
     | Running
     | RunningAt
@@ -326,6 +337,8 @@ def parts(value: Expr) -> tuple[Expr, ...]:
             return (index,)
         case Power(base, _, _) | Fold(_, base, _) | Others(base, _, _) | Cast(base, _) | Whole(base, _):
             return (base,)
+        case Softmax(base, _, _):
+            return (base,)
         case Apply(_, operands, _) | Perform(_, operands, _):
             return operands
         case Select(conditions, inner, _, _):
@@ -344,18 +357,23 @@ def taken(value: Expr, label: Label, index: Expr) -> Expr:
 
 
 def rebuilt(value: Expr, change: Callable[[Expr], Expr]) -> Expr:
-    """The expression with its parts changed; they keep their axes."""
+    """The expression with its parts changed; they keep their axes. Itself where none is another one."""
+    before = parts(value)
+    after = [change(part) for part in before]
+    if all(map(operator.is_, before, after)):
+        return value
+    rest = iter(after)  # parts are in the order of the fields
     new: dict[str, Any] = {}
     for one in fields(value):
         old = getattr(value, one.name)
         if isinstance(old, Expr):
-            new[one.name] = change(old)
+            new[one.name] = next(rest)
         elif isinstance(old, tuple) and one.name == "operands":
-            new[one.name] = tuple(change(part) for part in old)
+            new[one.name] = tuple(next(rest) for _ in old)
         elif isinstance(value, Add) and one.name == "terms":
-            new[one.name] = tuple((sign, change(part)) for sign, part in old)
+            new[one.name] = tuple((sign, next(rest)) for sign, _ in old)
         elif isinstance(value, Select) and one.name == "conditions":
-            new[one.name] = tuple((change(part), holds) for part, holds in old)
+            new[one.name] = tuple((next(rest), holds) for _, holds in old)
     changed: Expr = replace(value, **new)
     return changed
 
@@ -395,6 +413,8 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
             return Power(relabelled(base, new), power, axes(labels))
         case Fold(op, base, labels):
             return Fold(op, relabelled(base, new), axes(labels))
+        case Softmax(base, over, labels):
+            return Softmax(relabelled(base, new), axes(over), axes(labels))
         case Others(base, label, labels):
             return Others(relabelled(base, new), new.get(label, label), axes(labels))
         case Running(op, base, label, place, reverse, apart, labels):

@@ -9,7 +9,7 @@ from math import isfinite
 
 from einsumdiff import plan
 from einsumdiff.contract import along, order
-from einsumdiff.costs import Stored
+from einsumdiff.costs import Stored, volume
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Array,
@@ -31,9 +31,14 @@ from einsumdiff.nodes import (
     is_one_hot,
     whole_place,
 )
+from einsumdiff.pairs import Pairs
 from einsumdiff.plan import Expr
 
 _Side = tuple[Expr, int]  # an operand, and whether it stands above (1) or below (-1) the fraction bar
+
+
+OUTER = 4
+"""An outer product has so many times the places of what is scaled in its stead."""
 
 
 @dataclass(slots=True)
@@ -46,6 +51,7 @@ class Products:
     layout: dict[Array, tuple[Label, ...]] = field(default_factory=dict)
     moving: str | None = None  # the variable that changes from call to call, while the rest stays
     assumed: dict[str, int] = field(default_factory=dict)  # sizes, to weigh orders of contraction with
+    pairs: Pairs = field(default_factory=Pairs)
 
     def product(self, one: Product, trusted: bool = False) -> Expr:
         """A product over its free labels; what it sums is contracted pair by pair."""
@@ -138,8 +144,10 @@ class Products:
         moving = None
         if self.moving is not None:
             moving = [self.moving in plan.reads(value) for value, _ in ready]
+        possible = self.pairs.possible([value for value, _ in ready], final)
         stored = [Stored(v.name, v.axes) if isinstance(v, plan.Load) else None for v, _ in ready]
-        path = order(sets, final, moving, self.assumed, stored)
+        path = order(sets, final, moving, self.assumed, self.pairs.prices(possible), stored)
+        self.pairs.chosen(path, sets, final, possible, self.assumed)
         live_count: dict[Label, int] = {}
         for s in sets:
             for n in s:
@@ -185,9 +193,15 @@ class Products:
         ]
         return self._scaled(value, scale.coefficient, scalars)
 
-    @staticmethod
-    def _scaled(value: Expr, coefficient: Number, scalar: list[_Side]) -> Expr:
-        """The value times a number and scalars, the scalars first as they are cheap."""
+    def _scaled(self, value: Expr, coefficient: Number, scalar: list[_Side]) -> Expr:
+        """The value times a number and scalars; of an outer product, what is smaller than it is scaled."""
+        if isinstance(value, plan.Multiply) and (coefficient != 1 or scalar):
+            sides = [value.left, value.right]
+            places = [volume(side.axes, self.assumed) for side in sides]
+            k = places.index(min(places))
+            if places[k] * OUTER <= volume(value.axes, self.assumed):
+                sides[k] = self._scaled(sides[k], coefficient, scalar)
+                return plan.Multiply(sides[0], sides[1], value.axes)
         above: list[Expr] = [s for s, side in scalar if side > 0]
         below: list[Expr] = [s for s, side in scalar if side < 0]
         if isinstance(coefficient, Fraction):

@@ -460,7 +460,7 @@ def live(arrays: Iterable[Array]) -> tuple[Definition, ...]:
                 done[array] = None
             else:
                 stack.append((array, True))
-                stack.extend((read, False) for read in reversed(body_arrays(array.body)))
+                stack.extend((read, False) for read in reversed(array.reads))
     return tuple(done)
 
 

@@ -9,7 +9,7 @@ is proved for the others holds there for want of elements.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -38,12 +38,23 @@ def _order(monomial: Monomial) -> tuple[int, tuple[str, ...]]:
 class Size:
     """An integer polynomial in size names: `n`, `m*n`, `n - k + 1`."""
 
-    __slots__ = ("_hash", "terms")
+    __slots__ = ("_hash", "names", "terms")
     terms: tuple[tuple[Monomial, int], ...]
+    names: tuple[str, ...]  # of the sizes in it, in order, each once
 
     def __init__(self, terms: tuple[tuple[Monomial, int], ...]) -> None:
         self.terms = terms
         self._hash = hash(terms)
+        atoms = [atom for monomial, _ in terms for atom in monomial]
+        self.names = tuple(
+            dict.fromkeys(
+                [
+                    name
+                    for atom in atoms
+                    for name in ((atom,) if isinstance(atom, str) else atom.numerator.names)
+                ]
+            )
+        )
 
     def __hash__(self) -> int:
         return self._hash
@@ -194,16 +205,9 @@ def linear(size: AnySize, name: str) -> tuple[AnySize, AnySize] | None:
     return None if slope == 0 else (slope, rest)
 
 
-def names(size: AnySize) -> Iterator[str]:
+def names(size: AnySize) -> tuple[str, ...]:
     """The size names in it, in order, each once."""
-    seen = set()
-    for monomial, _ in _items(size):
-        for atom in monomial:
-            inner = [atom] if isinstance(atom, str) else list(names(atom.numerator))
-            for name in inner:
-                if name not in seen:
-                    seen.add(name)
-                    yield name
+    return size.names if isinstance(size, Size) else ()
 
 
 def substitute(size: AnySize, values: Mapping[str, AnySize]) -> AnySize:
@@ -220,6 +224,11 @@ def substitute(size: AnySize, values: Mapping[str, AnySize]) -> AnySize:
                 product = product * (substitute(atom.numerator, values) // atom.divisor)
         total = total + product
     return total
+
+
+def given(size: AnySize, values: Container[str]) -> bool:
+    """Whether every name in it is given."""
+    return isinstance(size, int) or all(name in values for name in size.names)
 
 
 def evaluate(size: AnySize, values: Mapping[str, int]) -> int:
@@ -293,7 +302,7 @@ def assumed(size: AnySize, sizes: Mapping[str, int], default: int = 100) -> floa
     """
     if isinstance(size, int):
         return float(max(1, size))
-    if set(names(size)) <= set(sizes):
+    if given(size, sizes):
         return float(max(1, evaluate(size, sizes)))
     total = 0.0
     for monomial, c in size.terms:

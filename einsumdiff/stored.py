@@ -28,7 +28,6 @@ from einsumdiff.nodes import (
     Product,
     Term,
     bare,
-    body_arrays,
     factor_labels,
     is_one_hot,
 )
@@ -163,7 +162,7 @@ def _depends(array: Array) -> bool:
             return True
         if isinstance(one, Definition) and one not in seen:
             seen.add(one)
-            stack.extend(body_arrays(one.body))
+            stack.extend(one.reads)
     return False
 
 

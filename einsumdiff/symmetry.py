@@ -8,7 +8,7 @@ from itertools import accumulate, combinations
 
 from einsumdiff.canonical import colours, form_key
 from einsumdiff.meaning import same
-from einsumdiff.nodes import Array, Definition, Entry, Form, Input, Mask, Product, Term, body_arrays
+from einsumdiff.nodes import Array, Definition, Entry, Form, Input, Mask, Product, Term
 from einsumdiff.sizes import AnySize
 
 Axes = tuple[int, ...]
@@ -65,5 +65,5 @@ def _inputs(terms: Sequence[Term]) -> list[Input]:
         if array not in seen:
             seen[array] = None
             if isinstance(array, Definition):
-                stack.extend(body_arrays(array.body))
+                stack.extend(array.reads)
     return [array for array in seen if isinstance(array, Input)]

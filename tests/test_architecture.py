@@ -15,16 +15,16 @@ PACKAGE = Path(einsumdiff.__file__).parent
 LAYERS = """
     errors  data  sizes  properties  tracing  language  language.domains  indexing  forms
     forms.options
-    language.tree  nodes  language.faults  packing  tracing.places
+    language.tree  nodes  language.faults  packing  tracing.places  language.stored_tables
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding  plan
     language.matrix_faults  tracing.graph  cutting
-    accounts  program  language.build_rows  language.build_matrix  language.matrix_kinds  stored
+    accounts  program  equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
-    language.by_sympy  symmetry
+    language.by_sympy  symmetry  pairs
     structure
-    language.table  indexing.shapes  indicators  needed  subspace
+    language.table  indexing.shapes  indicators  needed  prologue  subspace
     language.matrix_functions
     language.matrix  extension
     indexing.scalars  products  indexing.ranges  indexing.calls  request
@@ -45,7 +45,7 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute  sharing
+    gram  distribute  sharing  writing  softmax
     outer_sums
     lower  tracing.recorded  relying
     tracing.tracer
@@ -144,6 +144,7 @@ def test_the_core_is_loaded_without_numpy_and_sympy(module):
             "lark",
             {
                 *("language.parse", "language.layout", "language.faults", "language.matrix_faults"),
+                *("language.stored_tables",),
                 *("language.build", "language.build_rows", "language.build_matrix"),
             },
         ),

@@ -1,8 +1,11 @@
 """Every form of a derivative holds the same numbers: dense, sparse, operator, compressed, into a buffer."""
 
+import copy
 import pickle
 import re
 import tracemalloc
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -514,6 +517,87 @@ def test_names_of_a_source_are_free_for_definitions_and_refused_for_inputs(form,
     except NameFault:
         return
     assert_close(found @ np.eye(3), d(**{"x": x, name: x}))
+
+
+def test_a_compressed_result_finds_its_patterns_when_it_is_asked():
+    """A call computes the numbers; kinds, cores and places are found later, and only once."""
+    text = derive("sum((D - U @ V.T)**2)", "U", order=2).source(form="compressed")
+    body = text[text.index("\ndef d2") :]
+    assert "result_type" not in body and "Core(" not in body and "@" in body
+    space = {}
+    exec(text, space)
+    given = sample({"D": (3, 5), "U": (3, 2), "V": (5, 2)})
+    kept = space["d2y_dU_dU"](*given.values())
+    counted = []
+    made, *parts = kept._made
+    kept._made = (lambda *all: counted.append(1) or made(*all), *parts)
+    assert kept.shape == (3, 2, 3, 2) and kept.split == 2 and kept.dtype == float and len(kept.cores) == 1
+    assert counted == [1]
+    with pytest.raises(AttributeError, match="no attribute 'size'"):
+        kept.size  # noqa: B018
+
+
+def test_a_compressed_result_keeps_no_argument():
+    """Neither the large array whose kind it needs, nor a number that somebody may change."""
+    d = derive("y[i] = c*x[i+1] + sum(A)*x[i]", "x", shapes={"x": "n", "A": "m n", "c": ""})
+    given = {"c": np.array(0.5), "x": np.ones(5), "A": np.ones((3, 5))}
+    alive = weakref.ref(given["A"])
+    dense = d(**given)
+    kept = d.compile(form="compressed")(**{name: given[name] for name in d.inputs})
+    given["c"][...] = 7.0
+    del given["A"]
+    assert alive() is None
+    assert_close(kept.dense(), dense)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_compressed_result_is_pickled_and_copied(asked):
+    d = derive("y[i] = x[i+1]*x[i]**2", "x", order=2)
+    given = sample({"x": (5,)})
+    kept = d.compile(form="compressed")(**given)
+    if asked:
+        assert kept.shape == (4, 5, 5)
+    for other in (pickle.loads(pickle.dumps(kept)), copy.copy(kept), copy.deepcopy(kept)):
+        assert other.shape == kept.shape and other.dtype == kept.dtype
+        assert_close(other.dense(), d(**given))
+
+
+def test_a_compressed_result_may_be_asked_by_several_threads_first():
+    d = derive("softmax(x)", "x")
+    x = sample({"x": (7,)})["x"]
+    f, dense = d.compile(form="compressed"), d(x)
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(50):
+            kept = f(x)
+            for found in threads.map(lambda _, kept=kept: kept.dense(), range(8)):
+                assert_close(found, dense)
+
+
+@pytest.mark.parametrize(
+    ("program", "cores"),
+    [
+        ("y[i] = 1 + x[i+1]**2*z[i+1] - 4*x[i+1] + c*(x[i] - 2*x[i+1] + x[i+2])", 3),
+        ("Y[i,j] = 4*X[i+1,j+1] - X[i,j+1] - X[i+2,j+1] - X[i+1,j] - c*exp(X[i+1,j+1])", 4),
+        ("y[i] = 3*x[i+1] + c*x[i+1] - a*x[i+1]", 1),
+        ("y[i,j] = x[i]*u[j] + 3*x[i]", 2),
+        ("z*x + 3*x + c*x", 1),
+    ],
+)
+def test_constants_on_one_pattern_are_added_up(program, cores):
+    wrt = "X" if "X" in program else "x"
+    shapes = {"X": "k n"} if wrt == "X" else {}
+    names = set(re.findall(r"[a-zA-Z]\w*", program)) & set(SHAPES) - {"X"} - ({"y"} if wrt == "x" else {"Y"})
+    d = derive(program, wrt, shapes={**{name: SHAPES[name] for name in names}, **shapes})
+    given = sample({**{n: tuple(SIZES[s] for s in SHAPES[n].split()) for n in names}, "X": (7, 5)})
+    given = {name: given[name] for name in d.inputs}
+    kept = d.compile(form="compressed")(**given)
+    assert len(kept.cores) == cores
+    value = d.compile(value=True)
+    numerical = numerical_jacobian(lambda **now: value(**now)[0], given, wrt)
+    assert_close(kept.dense(), numerical, 1e-7)
+    flat = d(**given).reshape(-1, given[wrt].size)
+    v = np.linspace(-1, 2, given[wrt].size)
+    assert_close(kept @ v, flat @ v)
 
 
 def test_a_number_has_no_sparse_array_but_a_matrix():

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from einsumdiff.errors import Unsupported
-from einsumdiff.forms.patterns import Array, Core, dense, sparse
+from einsumdiff.forms.patterns import Array, Core, constants_added, dense, sparse
 from einsumdiff.forms.solving import System
 
 # -- from here on the text is part of generated source --
@@ -22,11 +22,38 @@ class Compressed:
     """A sum of cores, as an array of that shape that is never built.
 
     As a matrix, the axes before `split` are its rows and those from there on its columns, flattened.
+
+    Parameters
+    ----------
+    made : a function and its arguments. It returns the shape, `split`, the cores and the kind of the
+        numbers, and is called when the first of them is asked for: who makes many of these objects pays
+        for the numbers alone.
     """
 
-    def __init__(self, shape: Sequence[int], split: int, cores: Sequence[Core], dtype: Any = float) -> None:
-        self.shape, self.split = tuple(shape), split
-        self.cores, self.dtype = tuple(cores), np.dtype(dtype)
+    __slots__ = ("__weakref__", "_made", "cores", "dtype", "shape", "split")
+    shape: tuple[int, ...]
+    split: int
+    cores: tuple[Core, ...]
+    dtype: np.dtype[Any]
+
+    def __init__(self, made: tuple[Any, ...]) -> None:
+        self._made = made
+
+    def __getattr__(self, name: str) -> Any:
+        """What has not been made yet."""
+        if name not in ("shape", "split", "cores", "dtype"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        made = self._made
+        if made:  # else another thread was faster
+            function, *given = made
+            shape, split, cores, dtype = function(*given)
+            self.shape, self.split = tuple(shape), split
+            self.cores, self.dtype = tuple(constants_added(cores)), np.dtype(dtype)
+            self._made = ()
+        return object.__getattribute__(self, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Compressed, ((_parts, self.shape, self.split, self.cores, self.dtype),)
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -84,7 +111,7 @@ class Compressed:
             Core(c.sizes, [c.axes[k] for k in order], c.factors, c.guards, c.places, c.scale)
             for c in self.cores
         ]
-        return Compressed([self.shape[k] for k in order], len(self.columns), cores, self.dtype)
+        return Compressed((_parts, [self.shape[k] for k in order], len(self.columns), cores, self.dtype))
 
     def __matmul__(self, v: Any) -> Array:
         """The product with an array that has the axes of the columns, or with a flat vector or matrix."""
@@ -209,6 +236,11 @@ class Compressed:
         sizes = [core.sizes[n] for n in live]
         tests = [(form(old), op) for old, op in guards]
         return Core(sizes, axes, factors, tests, places, core.scale)
+
+
+def _parts(*parts: Any) -> tuple[Any, ...]:
+    """What a compressed object is made of, as it is."""
+    return parts
 
 
 def _merged(steps: Sequence[int], merged: Sequence[int]) -> list[int]:

@@ -145,6 +145,42 @@ class Core:
         return np.lib.stride_tricks.as_strided(corner, shape, strides)
 
 
+def constants_added(cores: Iterable[Core]) -> list[Core]:
+    """The cores, those of one pattern that are numbers added up, and to an array over all of its labels.
+
+    Each core is a pass over the places wherever it is used. An array that other cores have too stays.
+    """
+    groups: dict[Any, list[Core]] = {}
+    for number, core in enumerate(cores):
+        alike = (core.sizes, core.axes, core.guards, number if core.places else -1)
+        groups.setdefault(alike, []).append(core)
+    uses: dict[int, int] = {}
+    for group in groups.values():
+        for core in group:
+            for array, _ in core.factors:
+                uses[id(array)] = uses.get(id(array), 0) + 1
+    found = []
+    for group in groups.values():
+        plain = [core for core in group if not core.factors]
+        rest = [core for core in group if core.factors]
+        if len(group) > 1 and plain:
+            scale = sum(core.scale for core in plain)
+            whole = next((c for c in rest if _is_whole(c) and uses[id(c.factors[0][0])] == 1), None)
+            if whole is None:
+                one = Core(plain[0].sizes, plain[0].axes, (), plain[0].guards, scale=scale)
+            else:
+                array, labels = whole.factors[0]
+                one = Core(whole.sizes, whole.axes, [(whole.scale * array + scale, labels)], whole.guards)
+            group = [one, *(core for core in rest if core is not whole)]
+        found += group
+    return found
+
+
+def _is_whole(core: Core) -> bool:
+    """Has it a single factor, over all of its labels?"""
+    return len(core.factors) == 1 and set(core.factors[0][1]) == set(range(len(core.sizes)))
+
+
 def dense(shape: Sequence[int], cores: Iterable[Core], dtype: Any) -> Array:
     """The array that the cores add up to."""
     result = np.zeros(tuple(shape), dtype)

@@ -9,7 +9,7 @@ from itertools import islice, permutations
 from einsumdiff import plan
 from einsumdiff.canonical import term_key
 from einsumdiff.forms.separate import Separated, separated
-from einsumdiff.nodes import Entry, Input, Label, Product, Term, bare
+from einsumdiff.nodes import Entry, Extent, Input, Label, Product, Term, bare
 from einsumdiff.plan import Expr
 from einsumdiff.products import Products
 from einsumdiff.sizes import AnySize
@@ -47,9 +47,10 @@ def kept(
         places = []
         for label, hot in one.places.items():
             index = products.places(hot)
-            if isinstance(index, plan.Load | plan.View) and index.name in shared:
+            own = isinstance(index, plan.Load | plan.View) and index.name in shared
+            if own or not isinstance(index, plan.Load):
                 variable = fresh("t")
-                yield plan.Assign(variable, index, index.axes, own=True)
+                yield plan.Assign(variable, index, index.axes, own=own)
                 index = plan.Load(variable, index.axes)
             places.append((label, index))
         factors = []
@@ -77,8 +78,20 @@ def kept(
             for _, key in _orders(free, factor, one, just=1):
                 known.factors[key] = name, tuple(free.index(n) for n in value.axes)
         guards = tuple((guard.form, guard.op) for guard in one.guards)
-        scale = products.product(one.scale)
-        yield plan.Kept(one.labels, one.axes, scale, tuple(factors), guards, tuple(places))
+        scale = Product(one.scale.coefficient, tuple(f for f in one.scale.factors if isinstance(f, Extent)))
+        numbers = tuple(f for f in one.scale.factors if not isinstance(f, Extent))
+        size = products.product(scale)
+        if numbers:
+            number = Product(1, numbers, one.scale.bound)
+            key = term_key(Term((), number))
+            if key not in known.factors:
+                value = products.product(number)
+                variable = fresh("t")
+                own = isinstance(value, plan.Load | plan.View) and value.name in shared
+                yield plan.Assign(variable, value, (), own=own)
+                known.factors[key] = variable, ()
+            size = products.scaled(plan.Load(known.factors[key][0], ()), scale)
+        yield plan.Kept(one.labels, one.axes, size, tuple(factors), guards, tuple(places))
 
 
 MOST_PERMUTED = 3

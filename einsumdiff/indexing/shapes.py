@@ -208,7 +208,7 @@ def declared_size(node: tree.Tree) -> AnySize:
 
 def check_given(shapes: Mapping[str, object], known: Iterable[str]) -> None:
     """Every name in `shapes=` is one of the program's."""
-    names_known = list(known)
+    names_known = dict.fromkeys(known)
     for name in shapes:
         if name not in names_known:
             near = nearest(name, names_known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from math import isnan
 
@@ -162,33 +162,33 @@ class Statements:
                     statement.span,
                     "declare this of inputs: what follows for the rest is found",
                 )
+        assigned = {_target_name(target) for s in self._pending for target in s.targets}
         for name in self._sizes:
-            if name in self._declared or any(
-                _target_name(t) == name for s in self._pending for t in s.targets
-            ):
+            if name in self._declared or name in assigned:
                 span = next((e[2] for n, e in self._declared.items() if name in map(str, e[0])), None)
                 raise NameFault(f"{name} is both a size and an array", span, "give one of them another name")
         for statement in self._pending:
-            self._functions(statement.value)
+            self._functions(statement.value, assigned)
         for statement in self._pending:
             self._assign(statement)
 
-    def _functions(self, value: tree.Tree) -> None:
+    def _functions(self, value: tree.Tree, assigned: Set[str]) -> None:
         """Every function that is called is one; said before its arguments are taken for arrays."""
         table = load_table()
-        arrays = {*self._declared, *(_target_name(t) for s in self._pending for t in s.targets)}
         for node in tree.walk(value):
             if isinstance(node, tree.Name) and node.prefix:
                 check_constant(node)
             if not isinstance(node, tree.Apply):
                 continue
             if table.get(node.function) is None:
-                raise unknown_function(node, node.function in arrays)
+                array = node.function in assigned or node.function in self._declared
+                raise unknown_function(node, array)
             self._two_readings(node)
             first = node.args[0] if node.args else None
             if not isinstance(first, tree.Name) or node.name_span.start < first.span.start:
                 continue
-            if first.name in MODULE_NAMES and first.name not in arrays:
+            array = first.name in assigned or first.name in self._declared
+            if first.name in MODULE_NAMES and not array:
                 raise NameFault(
                     f"{first.name} is no module that is known here",
                     first.span,

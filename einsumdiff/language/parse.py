@@ -20,6 +20,7 @@ from einsumdiff.language.build_matrix import MatrixBuilder
 from einsumdiff.language.build_rows import RowBuilder
 from einsumdiff.language.faults import Spot
 from einsumdiff.language.layout import Layout
+from einsumdiff.language.stored_tables import opened
 
 if TYPE_CHECKING:
     from lark import Token
@@ -91,12 +92,13 @@ class _Reader:
     always_accept = ()  # lark asks a postlex for it
 
     def __init__(self, grammar: str, starts: list[str], builder: Builder, faults: ModuleType) -> None:
-        import lark
+        import lark.exceptions
 
         self._lark = lark
         self._lock = threading.RLock()
         self._builder, self._faults = builder, faults
-        self._parser = lark.Lark(
+        self._parser = opened(
+            grammar,
             data.grammar(grammar),
             parser="lalr",
             lexer="basic",

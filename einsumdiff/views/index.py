@@ -23,7 +23,6 @@ from einsumdiff.nodes import (
     Product,
     Reduce,
     Sum,
-    body_arrays,
 )
 from einsumdiff.program import Program, live
 from einsumdiff.properties import MEANINGS, kind
@@ -32,6 +31,7 @@ from einsumdiff.views.letters import (
     DEFINITIONS,
     INDICES,
     WRT,
+    Used,
     bodies_letters,
     choose,
     in_place,
@@ -92,7 +92,7 @@ class _Page:
         """
         found: dict[Array, str] = {}
         sizes = {name for one in self.program.inputs for size in one.shape for name in names(size)}
-        used = set(taken) | letters | sizes
+        used = Used(taken | letters | sizes)
         seen: set[str] = {array.name for array in self.program.inputs}
         for definition in reversed(self.definitions):
             if definition.named and definition.name not in seen:
@@ -102,8 +102,7 @@ class _Page:
             if definition not in self.inline and definition not in found:
                 hint = definition.name if definition.named else None
                 if hint:
-                    k = next(k for k in range(1, len(used) + 2) if f"{hint}{k}" not in used)
-                    found[definition] = f"{hint}{k}"
+                    found[definition] = next(used.numbered(hint))
                     used.add(found[definition])
                 else:
                     found[definition] = choose(None, DEFINITIONS, used)
@@ -115,7 +114,7 @@ class _Page:
         for definition in self.definitions:
             if definition in self.inline:
                 continue
-            used = set(self.taken)
+            used = Used(self.taken)
             places = place_axes(wanted_letters(definition), definition.shape, INDICES, used)
             body = definition.body
             self.writer.begin(places, body.terms if isinstance(body, Sum) else ())
@@ -127,13 +126,13 @@ class _Page:
 
     def partial(self, jacobian: Jacobian) -> str:
         """`dy[i]/dx[m] = ...`."""
-        used = set(self.taken)
+        used = Used(self.taken)
         places = self.places(jacobian, used)
         self.writer.begin(places, jacobian.terms)
         text = self.writer.terms(jacobian.terms, places, jacobian.shape, used)
         return f"{_left(jacobian, places)} = {text.within(SUM)}"
 
-    def places(self, jacobian: Jacobian, used: set[str]) -> tuple[Form, ...]:
+    def places(self, jacobian: Jacobian, used: Used) -> tuple[Form, ...]:
         """Letters for the axes: the user's for those of the output, the next free ones for the others."""
         output = jacobian.output
         rank = len(output.shape)
@@ -171,13 +170,9 @@ def _tiny_output(
     output = program.output
     bare = Definition("", output.shape, output.body)
     replaced = [bare if d is output else d for d in definitions]
-    if isinstance(output.body, Sum) or any(isinstance(a, Definition) for a in _reads(output)):
+    if isinstance(output.body, Sum) or any(isinstance(a, Definition) for a in output.reads):
         return set()
     return {output} if bare in in_place(replaced, [Product(1)]) else set()
-
-
-def _reads(definition: Definition) -> tuple[Array, ...]:
-    return body_arrays(definition.body)
 
 
 def _says_its_shape(definition: Definition, inline: Set[Array]) -> bool:
@@ -197,7 +192,7 @@ def axis_letters(program: Program, jacobian: Jacobian) -> list[str]:
     """The letters on the left side of the printed derivative."""
     page = _page(program, [jacobian])
     page.written([jacobian])
-    return [form_text(form) for form in page.places(jacobian, set(page.taken))]
+    return [form_text(form) for form in page.places(jacobian, Used(page.taken))]
 
 
 def program_text(program: Program, explicit: bool = True, outputs: Sequence[Definition] | None = None) -> str:
@@ -286,7 +281,7 @@ def _ties(program: Program, jacobians: Sequence[Jacobian]) -> list[str]:
     wrt: set[Array] = {array for jac in jacobians for array in jac.wrt}
     names_: dict[str, None] = {}
     for definition in live([jacobians[0].output]):
-        if not wrt & set(body_arrays(definition.body)):
+        if not wrt & {*definition.reads}:
             continue
         wrt.add(definition)
         match definition.body:
@@ -334,4 +329,4 @@ def _zero_in(program: Program, jacobian: Jacobian) -> list[str]:
 
 
 def _depends(output: Definition, array: Array) -> bool:
-    return output is array or any(array in body_arrays(d.body) for d in live([output]))
+    return output is array or any(array in d.reads for d in live([output]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from fractions import Fraction
 
 from einsumdiff.nodes import (
@@ -37,19 +37,54 @@ TINY = 16
 """One that is used more often, up to this many."""
 
 
-def choose(wanted: str | None, pool: str, used: set[str]) -> str:
-    """The wanted letter if it is free, else the first free one of the pool, then `i1, i2, ...`."""
-    if wanted is not None and wanted not in used:
-        letter = wanted
-    else:
-        numbered = (f"{pool[0]}{k}" for k in itertools.count(1))
-        letter = next(c for c in itertools.chain(pool, numbered) if c not in used)
-    used.add(letter)
-    return letter
+class Used:
+    """Names that are taken: those of a page, which its statements share, and those of one statement.
+
+    A copy costs what the statement has taken, however long the page is.
+    """
+
+    __slots__ = ("_numbers", "_own", "_page")
+
+    def __init__(self, page: Set[str] = frozenset(), own: Iterable[str] = ()) -> None:
+        self._page, self._own = page, set(own)
+        self._numbers: dict[str, int] = {}  # for each hint the first number that may be free
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._page
+
+    def add(self, name: str) -> None:
+        self._own.add(name)
+
+    def add_all(self, other: Used) -> None:
+        """What another statement of the same page has taken."""
+        self._own |= other._own
+
+    def copy(self) -> Used:
+        return Used(self._page, self._own)
+
+    def numbered(self, hint: str) -> Iterator[str]:
+        """`v1, v2, ...` without those that are taken."""
+        k = self._numbers.get(hint, 1)
+        while f"{hint}{k}" in self:
+            k += 1
+        self._numbers[hint] = k
+        yield from (name for n in itertools.count(k) if (name := f"{hint}{n}") not in self)
+
+
+def choose(wanted: str | None, pool: str, used: Used, may: Callable[[str], bool] = lambda name: True) -> str:
+    """The wanted letter if it is free, else the first free one of the pool, then `i1, i2, ...`.
+
+    `may`: what else has to hold of it.
+    """
+    if wanted is None or wanted in used or not may(wanted):
+        free = (letter for letter in pool if letter not in used)
+        wanted = next(name for name in itertools.chain(free, used.numbered(pool[0])) if may(name))
+    used.add(wanted)
+    return wanted
 
 
 def place_axes(
-    wanted: Iterable[str | None], shape: Sequence[AnySize], pool: str, used: set[str]
+    wanted: Iterable[str | None], shape: Sequence[AnySize], pool: str, used: Used
 ) -> tuple[Form, ...]:
     """A letter for each axis of an array that is written out: a bare form of a named label."""
     return tuple(

@@ -121,6 +121,8 @@ def agreeing(product: Product, declared: Container[Label]) -> Product:
     `declared` are labels whose range is said elsewhere; so is that of labels in an inequality.
     """
     accesses = _accesses(product)
+    if all(form.label is None or form.label.size == size for form, size in accesses):
+        return product
     ordered = compared(product)
     own = {form.label for form, size in accesses if form.label is not None and form.label.size == size}
     first: dict[Label, AnySize] = {}  # of labels that count fewer entries than any array has

@@ -36,7 +36,7 @@ from einsumdiff.nodes import (
 )
 from einsumdiff.sizes import AnySize
 from einsumdiff.sizes import names as size_names
-from einsumdiff.views.letters import INDICES, choose
+from einsumdiff.views.letters import INDICES, Used, choose
 from einsumdiff.views.ranges import (
     Accesses,
     Tie,
@@ -121,41 +121,37 @@ class Writer:
         self.pinned: set[Label] = set()
         self.sizes: dict[str, AnySize] = {str(p.labels[0].name): p.labels[0].size for p in places}
 
-    def letter(self, label: Label, used: set[str]) -> Label:
+    def letter(self, label: Label, used: Used) -> Label:
         """A label with a letter for this one; `used` gains it."""
-        other = {name for name, size in self.sizes.items() if size != label.size}
-        name = choose(label.name, INDICES, used | other)
-        used.add(name)
+        name = choose(label.name, INDICES, used, lambda one: self.sizes.get(one, label.size) == label.size)
         self.sizes[name] = label.size
         return Label(label.size, name)
 
     # -- terms ----------------------------------------------------------------------------------------
 
     def terms(
-        self, terms: Sequence[Term], places: Sequence[Form], shape: Sequence[AnySize], used: set[str]
+        self, terms: Sequence[Term], places: Sequence[Form], shape: Sequence[AnySize], used: Used
     ) -> Text:
         """The sum of the terms at these places; `used` gains the letters that it takes."""
         if not terms:
             return Text("0")
-        before, after = set(used), set(used)
-        written: list[tuple[bool, Text]] = []
+        before, written = used.copy(), []
         for term in terms:
-            own = set(before)
+            own = before.copy()
             written.append(self.term(term, places, shape, own))
-            after |= own
+            used.add_all(own)
         first = next((k for k, (negative, _) in enumerate(written) if not negative), 0)
         written.insert(0, written.pop(first))  # 1 - y, not -y + 1
-        used |= after
         negative, one = written[0]
         if len(written) == 1:
             return Text("-" + one.within(PRODUCT), PRODUCT) if negative else one
-        text = ("-" if negative else "") + one.within(PRODUCT)
+        parts = ["-" if negative else "", one.within(PRODUCT)]
         for negative, one in written[1:]:
-            text += (" - " if negative else " + ") + one.within(PRODUCT)
-        return Text(text, SUM)
+            parts += " - " if negative else " + ", one.within(PRODUCT)
+        return Text("".join(parts), SUM)
 
     def term(
-        self, term: Term, places: Sequence[Form], shape: Sequence[AnySize], used: set[str]
+        self, term: Term, places: Sequence[Form], shape: Sequence[AnySize], used: Used
     ) -> tuple[bool, Text]:
         """Whether there is a minus, and the term without it."""
         term = widened(term, shape)
@@ -181,7 +177,7 @@ class Writer:
         self,
         product: Product,
         env: Mapping[Label, Form],
-        used: set[str],
+        used: Used,
         summed: Sequence[Label] = (),
         ties: Sequence[tuple[Form, Form]] = (),
         declared: Sequence[Label] = (),
@@ -212,20 +208,23 @@ class Writer:
                 cuts.append(Tie(place.label.size, form.substitute(env)))
         if count is not None:
             parts.append(self._counted(count.substitute(env)))
-        for place_, (array, forms) in hots.items():
-            forms = tuple(form.substitute(env) for form in forms)
-            accesses.add(forms, array.shape)
-            env[place_] = bare(Gathered(place_.size, self.names.get(array, array.name), forms))
-        pinned, self.pinned = self.pinned, self.pinned | self._pins(product, env)
+        for place_, (array, places) in hots.items():
+            places = tuple(form.substitute(env) for form in places)
+            accesses.add(places, array.shape)
+            env[place_] = bare(Gathered(place_.size, self.names.get(array, array.name), places))
+        read = [
+            tuple([form.substitute(env) for form in f.forms]) if isinstance(f, Entry | Mask) else ()
+            for f in product.factors
+        ]
+        pinned, self.pinned = self.pinned, self.pinned | self._pins(product, read)
         self.pinned |= {label for one in compared(product) if one in env for label in env[one].labels}
-        for factor in product.factors:
+        for factor, forms in zip(product.factors, read, strict=True):
             match factor:
                 case Guard() if count is not None:
                     pass
                 case Entry(array) if is_one_hot(array) and factor.forms[-1].label in hots:
                     pass
-                case Entry(array, forms, power):
-                    forms = tuple(form.substitute(env) for form in forms)
+                case Entry(array, _, power):
                     self._access(accesses, array, forms)
                     rank = -len(forms) or -99
                     single = array not in self.inline
@@ -252,8 +251,7 @@ class Writer:
                     form = form.substitute(env)
                     apart = self._delta(*sides(form))
                     masks.append((False, apart.text, apart.labels))
-                case Mask(array, forms, holds):
-                    forms = tuple(form.substitute(env) for form in forms)
+                case Mask(array, _, holds):
                     accesses.add(forms, array.shape)
                     masks.append((holds, self.entry(array, forms, used), labels_of(forms)))
         self.pinned = pinned
@@ -292,19 +290,20 @@ class Writer:
 
     def _access(self, accesses: Accesses, array: Array, forms: Sequence[Form]) -> None:
         """Note an access; of what stands in place the axes whose range its text says."""
-        plain = [True] * len(forms)
-        if array in self.inline and isinstance(array, Definition):
-            plain = said(array, self.inline)
+        if array not in self.inline or not isinstance(array, Definition):
+            accesses.add(forms, array.shape)
+            return
+        plain = said(array, self.inline)
         places = [k for k, one in enumerate(plain) if one]
         accesses.add(tuple(forms[k] for k in places), tuple(array.shape[k] for k in places))
         accesses.within([form for form, one in zip(forms, plain, strict=True) if not one])
 
-    def _pins(self, product: Product, env: Mapping[Label, Form]) -> set[Label]:
-        """The letters that plain accesses of a product give their range."""
+    def _pins(self, product: Product, read: Sequence[tuple[Form, ...]]) -> set[Label]:
+        """The letters that plain accesses of a product, at these places, give their range."""
         accesses = Accesses()
-        for f in product.factors:
+        for f, forms in zip(product.factors, read, strict=True):
             if isinstance(f, Entry) and not is_one_hot(f.array):
-                self._access(accesses, f.array, tuple(form.substitute(env) for form in f.forms))
+                self._access(accesses, f.array, forms)
         return accesses.plain()
 
     def _counted(self, form: Form) -> Part:
@@ -317,7 +316,7 @@ class Writer:
         return Part(Text(f"arange({size}){self.brackets((form,))}"), labels_of((form,)))
 
     def _guarded(
-        self, guard: Guard, text: Text, otherwise: str, env: Mapping[Label, Form], used: set[str]
+        self, guard: Guard, text: Text, otherwise: str, env: Mapping[Label, Form], used: Used
     ) -> Text:
         """The text where the guard holds."""
         form = guard.form.substitute(env)
@@ -375,14 +374,14 @@ class Writer:
 
     # -- entries and bodies ---------------------------------------------------------------------------
 
-    def entry(self, array: Array, forms: Sequence[Form], used: set[str]) -> Text:
+    def entry(self, array: Array, forms: Sequence[Form], used: Used) -> Text:
         """`X[i,j]`, or the definition in place."""
         if array in self.inline:
             assert isinstance(array, Definition)
             return self.body(array, forms, used)
         return Text(self.names.get(array, array.name) + self.brackets(forms))
 
-    def body(self, definition: Definition, places: Sequence[Form], used: set[str]) -> Text:
+    def body(self, definition: Definition, places: Sequence[Form], used: Used) -> Text:
         """What a definition is at these places."""
         body = definition.body
         if isinstance(body, Sum):
@@ -390,13 +389,11 @@ class Writer:
         env = dict(zip(body.axes, places, strict=True))
         match body:
             case Call(function, _, operands):
-                texts = []
-                before, after = set(used), set(used)
+                before, texts = used.copy(), []
                 for operand in operands:
-                    own = set(before)
+                    own = before.copy()
                     texts.append(self._operand(operand, env, own))
-                    after |= own
-                used |= after
+                    used.add_all(own)
                 return self._call(function, texts)
             case Reduce(op, _, bound, entry, guards):
                 letters = []
@@ -442,7 +439,7 @@ class Writer:
                 parts.append(Part(Text(f"ones({size}){brackets((index,))}"), frozenset([letter])))
         return text if len(parts) == 1 else quotient(1, parts)
 
-    def _operand(self, operand: Entry | Number, env: Mapping[Label, Form], used: set[str]) -> Text:
+    def _operand(self, operand: Entry | Number, env: Mapping[Label, Form], used: Used) -> Text:
         if not isinstance(operand, Entry):
             negative, text = number_text(operand)
             return Text("-" + text.text, SIGN) if negative else text
@@ -455,7 +452,7 @@ class Writer:
         """Whether something else gives a letter its range: the left side, or a plain access around here."""
         return (label in self.left and label not in self.fitted) or label in self.pinned
 
-    def _first(self, array: Array, forms: Sequence[Form], used: set[str]) -> Text:
+    def _first(self, array: Array, forms: Sequence[Form], used: Used) -> Text:
         """An access; where its letters count fewer entries than the array has, and something else says so,
         through a delta: x[i] with i < 2 is `sum[p](delta[i+1, p+1]*x[p])`."""
         ties, letters, read = [], [], []

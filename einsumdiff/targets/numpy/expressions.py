@@ -59,6 +59,11 @@ class Expressions(Products, Places):
                 return self.contracted(value, want)
             case plan.Fold(op, base, axes):
                 return self.folded(op, base, axes, want)
+            case plan.Softmax(base, labels, _):
+                self.helpers.add("_softmax")
+                inner = self.emit(base, want)
+                gone = tuple(k for k, label in enumerate(inner.axes) if label in labels)
+                return Text(f"_softmax({inner.text}, axis={gone[0] if len(gone) == 1 else gone})", inner.axes)
             case plan.Others(base, label, axes):
                 self.helpers.add("_product_of_others")
                 inner = self.emit(base, ())

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from einsumdiff import plan
-from einsumdiff.nodes import Form
+from einsumdiff.nodes import Form, Input
 from einsumdiff.sizes import AnySize, symbol
 from einsumdiff.targets.numpy.statements import Statements
 from einsumdiff.targets.numpy.text import Axes, tuple_of, wrapped
@@ -13,9 +13,11 @@ from einsumdiff.targets.numpy.views import volume
 
 
 class Forms(Statements):
-    def __init__(self, taken: Collection[str]) -> None:
+    def __init__(self, taken: Collection[str], numbers: Sequence[Input]) -> None:
         super().__init__(taken)
+        self.numbers = numbers  # the parameters, but those that hold places
         self.runtime: dict[str, None] = {}  # the forms whose objects are made
+        self.later: list[str] = []  # functions that are called when a result is asked for its patterns
 
     def statement(self, statement: plan.Statement) -> list[str]:
         match statement:
@@ -26,15 +28,47 @@ class Forms(Statements):
             case _:
                 return super().statement(statement)
 
+    def kind(self) -> str:
+        """The kind of the result's numbers."""
+        arguments = [*(p.name for p in self.numbers), "np.float32"]
+        return f"np.result_type({', '.join(arguments)})" if len(arguments) > 1 else "np.dtype(float)"
+
     def _stored(self, store: plan.Store) -> list[str]:
-        self.typed = True
         self.runtime[store.form] = None
-        made = "sparse" if store.form == "sparse" else "Compressed"
+        if store.form == "compressed":
+            return self._stored_later(store)
+        self.typed = True
         last = ", as_matrix=True" if store.as_matrix else ""
-        cores = [self._core(one) for one in store.kept]
-        head = f"{store.name} = {made}({self.shape(store.shape)}, {store.split}, ["
+        cores = [f"    {self._core(one)}," for one in store.kept]
+        head = f"{store.name} = sparse({self.shape(store.shape)}, {store.split}, ["
         tail = f"], {self.dtype}{last})"
-        return [head, *(f"    {core}," for core in cores), tail] if cores else [head + tail]
+        return [head, *cores, tail] if cores else [head + tail]
+
+    def _stored_later(self, store: plan.Store) -> list[str]:
+        """The object is given what makes its patterns, a function of sizes, kinds and numbers alone.
+
+        Of an array that is no factor it is given the kind, so that it does not keep the array.
+        """
+        sizes, self.sizes, typed = self.sizes, set(), self.typed
+        cores = [f"    {self._core(one)}," for one in store.kept]
+        shape = self.shape(store.shape)
+        given = {name: name for name in sorted(self.sizes)}
+        self.sizes, self.typed = sizes | self.sizes, typed
+        for one in store.kept:
+            parts = [*one.factors, one.scale, *(index for _, index in one.places)]
+            given |= {name: name for part in parts for name in sorted(plan.reads(part))}
+        lines = [f'"""The shape, the first column, the patterns and the kind of {store.name}."""']
+        if typed:
+            given[self.dtype] = self.dtype
+        else:
+            for p in self.numbers:
+                given.setdefault(p.name, f"{p.name}.dtype" if p.shape else p.name)
+            lines.append(f"{self.dtype} = {self.kind()}")
+        lines += [f"return {shape}, {store.split}, [", *cores, f"], {self.dtype}"]
+        name = f"_stored_{store.name}"
+        head = f"def {name}({', '.join(given)}):"
+        self.later.append("\n".join([head, *(f"    {line}" for line in lines)]))
+        return [f"{store.name} = Compressed(({', '.join([name, *given.values()])}))"]
 
     def _core(self, one: plan.Kept) -> str:
         """A term: the sizes of its labels, the form of each axis, the factors with their labels."""

@@ -58,10 +58,22 @@ def _one_hot(index, size, dtype):
     "_logsumexp": '''
 def _logsumexp(a, axis):
     """log(sum(exp(a))) along the axis (or axes), with the largest entry taken out."""
-    top = np.max(a, axis=axis, keepdims=True)
+    top = a.max(axis=axis, keepdims=True)
+    if np.vdot(top, top) < np.inf:  # all are finite
+        return np.log(np.exp(a - top).sum(axis=axis)) + top.squeeze(axis)
     top = np.where(np.isfinite(top), top, np.zeros_like(top))
     with np.errstate(divide="ignore"):
-        return np.log(np.sum(np.exp(a - top), axis=axis)) + np.squeeze(top, axis=axis)
+        return np.log(np.exp(a - top).sum(axis=axis)) + top.squeeze(axis)
+''',
+    "_softmax": '''
+def _softmax(a, axis):
+    """exp(a) over its sum along the axis (or axes), with the largest entry taken out."""
+    top = a.max(axis=axis, keepdims=True)
+    if not np.vdot(top, top) < np.inf:  # not all are finite
+        top = np.where(np.isfinite(top), top, np.zeros_like(top))
+    result = np.exp(a - top)
+    result /= result.sum(axis=axis, keepdims=True)
+    return result
 ''',
     "_adjugate": '''
 def _adjugate(A):

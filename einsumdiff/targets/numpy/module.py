@@ -24,7 +24,7 @@ def source(what: Plan, docstring: str = "") -> str:
 class _Module(Forms):
     def __init__(self, what: Plan) -> None:
         taken = {p.name for p in what.parameters} | {s.name for s in what.statements if hasattr(s, "name")}
-        super().__init__(taken)
+        super().__init__(taken, [p for p in what.parameters if p.name not in what.indices])
         self.plan = what
         self.known = what.sizes
 
@@ -36,10 +36,7 @@ class _Module(Forms):
         body.append(f"return {self._returned()}")
         head = self._sizes()
         if self.typed:
-            numbers = [p.name for p in self.plan.parameters if p.name not in self.plan.indices]
-            arguments = [*numbers, "np.float32"]
-            kind = f"np.result_type({', '.join(arguments)})" if len(arguments) > 1 else "np.dtype(float)"
-            head.append(f"{self.dtype} = {kind}")
+            head.append(f"{self.dtype} = {self.kind()}")
         shapes = [
             f"{p.name}: ({', '.join(map(str, p.shape))}{',' * (len(p.shape) == 1)})"
             for p in self.plan.parameters
@@ -66,6 +63,7 @@ class _Module(Forms):
         helpers += [runtime.text(form) for form in self.runtime if form != "operator"]
         if len(helpers) and set(self.runtime) - {"operator"}:
             imports[:1] = [*runtime.FIRST, *imports[:1]]
+        helpers += self.later
         function = f"def {self.plan.name}({parameters}):\n" + textwrap.indent(text, "    ")
         return (
             "\n".join(imports)
@@ -74,6 +72,15 @@ class _Module(Forms):
             + function
             + "\n"
         )
+
+    def _kind(self) -> str:
+        """The floating-point kind that the parameters have in common."""
+        numbers = [p for p in self.plan.parameters if p.name not in self.plan.indices]
+        if not numbers:
+            return "np.dtype(float)"
+        if len(numbers) == 1 and numbers[0].shape:  # a quarter of the time
+            return f"np.promote_types({numbers[0].name}.dtype, np.float32)"
+        return f"np.result_type({', '.join(p.name for p in numbers)}, np.float32)"
 
     def _returned(self) -> str:
         returns = list(self.plan.returns)

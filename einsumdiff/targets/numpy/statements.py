@@ -57,7 +57,7 @@ class Statements(Expressions):
                         lines.append(f"{name}[...] = 0")
                         continue
                     lines += ["if not out_is_zero:", f"    {name}[...] = 0"]
-                    added = [self._target(write)[0] for write in writes[1:]]
+                    added = [self._target(write)[0] for write in writes if not write.first]
                     if added:
                         lines += ["else:", *(f"    {target} = 0" for target in added)]
                 case _:
@@ -83,8 +83,7 @@ class Statements(Expressions):
         if len(labels) < len(axes):
             kept = [1 if n is None or n not in ordered.axes else n.size for n in axes]
             spread = Text(f"{ordered.within(ATOM)}.reshape({self.shape(kept)})", labels)
-        text_ = f"np.broadcast_to({spread.text}, {shape})"
-        return f"{text_}.copy()" if own else text_
+        return f"np.full({shape}, {spread.text})" if own else f"np.broadcast_to({spread.text}, {shape})"
 
     def _filled(self, value: Expr, before: str, after: str) -> str:
         """A constant array; it is divided as an array, so that a size of 0 divides nothing."""

@@ -1,0 +1,71 @@
+"""When two expressions of a plan are the same array.
+
+Up to the names of their labels, the order of their axes, and that of the operands of a product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+from einsumdiff import plan
+from einsumdiff.nodes import Form, Label
+from einsumdiff.plan import Axes, Expr
+
+
+class Keys:
+    """Numbers for expressions: equal ones have equal numbers."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[object, int] = {}
+        self.known: dict[Expr, tuple[int, Axes]] = {}
+
+    def of(self, value: Expr) -> tuple[int, Axes]:
+        """The number, and the labels in an order that all expressions of this number have."""
+        stack = [value]
+        while stack:
+            one = stack[-1]
+            missing = [] if one in self.known else [p for p in plan.parts(one) if p not in self.known]
+            if missing:
+                stack += missing
+                continue
+            stack.pop()
+            if one not in self.known:
+                self.known[one] = self._new(one)
+        return self.known[value]
+
+    def _new(self, value: Expr) -> tuple[int, Axes]:
+        ways = [self._described(value)]
+        if isinstance(value, plan.Multiply | plan.Contract):
+            ways.append(self._described(replace(value, left=value.right, right=value.left)))
+        numbered = [(self.numbers.setdefault(key, len(self.numbers)), axes) for key, axes in ways]
+        return min(numbered, key=lambda pair: pair[0])  # both ways round the same one
+
+    def _described(self, value: Expr) -> tuple[object, Axes]:
+        places: dict[Label, int] = {}
+        if not plan.parts(value):
+            places = {label: k for k, label in enumerate(value.axes)}
+        parts = []
+        for part in plan.parts(value):
+            number, axes = self.known[part]
+            parts.append((number, *(places.setdefault(label, len(places)) for label in axes)))
+        rest = [_said(getattr(value, one.name), places) for one in fields(value) if one.name != "axes"]
+        axes = tuple(sorted(value.axes, key=lambda label: places.setdefault(label, len(places))))
+        sizes = tuple((places[label], label.size) for label in axes)
+        return (type(value).__name__, tuple(parts), tuple(rest), sizes), axes
+
+
+def _said(found: Any, places: dict[Label, int]) -> object:
+    """What a field says, labels by their places; its parts have been compared."""
+    match found:
+        case Label():
+            return places.setdefault(found, len(places))
+        case Form():
+            steps = [(places.setdefault(label, len(places)), c) for label, c in found.coefficients]
+            return "form", frozenset(steps), found.constant
+        case tuple():
+            return tuple(_said(one, places) for one in found)
+        case float():  # 0.0 is not -0.0, and 1.0 not 1
+            return "float", found.hex()
+        case _:
+            return "part" if isinstance(found, Expr) else found
