@@ -28,7 +28,9 @@ NUMBER = 8
 
 def number(size: AnySize, sizes: Sizes) -> float:
     """What a size counts as: what it is, where that is known."""
-    if given(size, sizes):
+    if isinstance(size, int):
+        return float(max(0, size))
+    if sizes and given(size, sizes):
         return float(max(0, evaluate(size, sizes)))
     return assumed(size, sizes)
 

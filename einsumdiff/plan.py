@@ -309,6 +309,10 @@ Expr = (
 )
 
 
+KINDS = frozenset(Expr.__args__)
+"""The classes of expressions."""
+
+
 def union(parts: Sequence[Expr]) -> tuple[Label, ...]:
     """The labels of the parts, those of the largest first so that it need not be transposed."""
     largest = max(parts, key=lambda part: len(part.axes), default=None)
@@ -366,7 +370,7 @@ def rebuilt(value: Expr, change: Callable[[Expr], Expr]) -> Expr:
     new: dict[str, Any] = {}
     for one in fields(value):
         old = getattr(value, one.name)
-        if isinstance(old, Expr):
+        if type(old) in KINDS:
             new[one.name] = next(rest)
         elif isinstance(old, tuple) and one.name == "operands":
             new[one.name] = tuple(next(rest) for _ in old)
@@ -483,6 +487,16 @@ class Write:
     first: bool
     apart: bool
 
+    @property
+    def outer(self) -> tuple[int, Multiply] | None:
+        """The sign and the product, where it is one of two smaller arrays that is multiplied in its place."""
+        sign, value = signed(self.value)
+        if not (self.first and self.apart and isinstance(value, Multiply)):
+            return None
+        sides = (len(value.left.axes), len(value.right.axes))
+        smaller = min(sides) > 0 and max(sides) < len(value.axes) == len(self.labels)
+        return (sign, value) if smaller else None
+
 
 @dataclass(frozen=True, slots=True)
 class Loop:
@@ -569,7 +583,28 @@ class Buffer:
     body: tuple[Statement, ...]
 
 
-Statement = Assign | Zeros | Write | Loop | Store | Operator | Copy | Buffer
+@dataclass(frozen=True, slots=True)
+class Into:
+    """`name = value`, written over the variable `buffer`, which nobody reads any more but `value` itself.
+
+    The value is an operation on entries, of the buffer's type and shape, and its operands are read before
+    it is written; `axes` are the buffer's, in the labels of the value.
+    """
+
+    name: str
+    buffer: str
+    value: Expr
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The variable is not there any more, and its memory neither."""
+
+    name: str
+
+
+Statement = Assign | Into | Drop | Zeros | Write | Loop | Store | Operator | Copy | Buffer
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,6 @@ def softmaxes(statements: Sequence[plan.Statement]) -> list[plan.Statement]:
 
     A logsumexp that is a variable stays where anything else reads it: its exponentials are there then.
     """
-    if any(isinstance(one, plan.Store | plan.Operator) for one in statements):
-        return list(statements)
     return _Softmaxes(statements).statements(statements)
 
 
@@ -63,6 +61,10 @@ class _Softmaxes:
                     one = replace(one, value=self._changed(one.value))
                 case plan.Buffer() | plan.Loop():
                     one = replace(one, body=tuple(self.statements(one.body)))
+                case plan.Operator():
+                    products = [replace(p, body=tuple(self.statements(p.body))) for p in one.products]
+                    before = [replace(p, value=self._changed(p.value)) for p in one.before]
+                    one = replace(one, before=tuple(before), products=tuple(products))
             found.append(one)
         return found
 
@@ -102,3 +104,10 @@ def _values(statements: Sequence[plan.Statement]) -> Iterator[Expr]:
                 yield one.value
             case plan.Buffer() | plan.Loop():
                 yield from _values(one.body)
+            case plan.Store(kept=kept):
+                for core in kept:
+                    yield from (*core.factors, core.scale, *(index for _, index in core.places))
+            case plan.Operator(before=before, products=products):
+                yield from _values(before)
+                for times in products:
+                    yield from _values(times.body)
