@@ -101,10 +101,10 @@ def with_itself(first: Stored, second: Stored, result: Labels) -> bool:
     """One array twice, `A[i,k]*A[j,k] -> [i,j]`: each axis is summed with itself, or in the result twice."""
     if first.array != second.array or not set(first.axes) - result:
         return False
-    return all(
-        (a not in result) if a is b else {a, b} <= result
-        for a, b in zip(first.axes, second.axes, strict=True)
-    )
+    axes = list(zip(first.axes, second.axes, strict=True))
+    apart = {n for a, b in axes if a is not b for n in (a, b)}
+    summed = [a for a, b in axes if a is b]
+    return len(apart) == 2 * (len(axes) - len(summed)) and apart <= result and result.isdisjoint(summed)
 
 
 def _copy(one: Stored, left: Labels, right: Labels, result: Labels, sizes: Sizes) -> float:

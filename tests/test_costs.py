@@ -243,11 +243,13 @@ def test_an_array_is_multiplied_with_itself_where_that_is_half_the_work():
         ("G[a,b,c,d] = B[a,k,b]*B[c,k,d]; L = sum(G*A)", "A"),
         ("G[a,b,c,d] = B[a,k,b]*B[d,k,c]; L = sum(G*A)", "A"),
         ("G[a,b,c] = B[a,k,b]*B[c,k,b]; L = sum(G*A)", "A"),
+        ("G[a,b] = B[a,b,k]*B[b,a,k]; L = sum(G*A)", "A"),
+        ("G[a,b,c] = B[a,b,k]*B[b,c,k]; L = sum(G*A)", "A"),
     ],
 )
 def test_products_of_an_array_with_itself_are_the_slope_of_the_function(text, wrt):
     d = derive(text, wrt=wrt)
-    for sizes in ([2, 3, 5, 7, 2, 3], [3, 2, 2, 5, 7, 3]):
+    for sizes in ([2, 3, 5, 7, 2, 3], [3, 2, 2, 5, 7, 3]):  # equal letters of one array have one size
         sizes = dict(zip(d._sizes, sizes, strict=False))
         arrays = drawn(d, **sizes)
         slope = numerical_jacobian(d._value_alone(), arrays, wrt)
@@ -261,6 +263,7 @@ def test_a_product_with_itself_of_other_axes_is_none():
     assert not with_itself(Stored("A", (i, k)), Stored("B", (j, k)), frozenset({i, j}))
     assert not with_itself(Stored("A", (i, k)), Stored("A", (k, j)), frozenset({i, j}))
     assert not with_itself(Stored("A", (i, k)), Stored("A", (j, k)), frozenset({i, j, k}))
+    assert not with_itself(Stored("A", (i, j, k)), Stored("A", (j, i, k)), frozenset({i, j}))
 
 
 def test_a_copy_for_blas_is_counted():

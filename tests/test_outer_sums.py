@@ -5,9 +5,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from acceptance.cookbook import ROWS as COOKBOOK
+from acceptance.test_expressions import ROWS as EXPRESSIONS
+from hypothesis import HealthCheck, given, settings
 from numeric import assert_close, numerical_jacobian
+from test_random_programs import cases, derived, used
 
-from einsumdiff import derive
+from einsumdiff import derive, outer_sums
 from einsumdiff.errors import ValueFault
 from einsumdiff.evaluate import evaluate_terms
 from einsumdiff.forms.options import Options
@@ -17,10 +21,11 @@ CROSS = "X: (m, d); Y: (n, d); D[i,j] = sum[k]((X[i,k] - Y[j,k])**2); L = sum(A*
 SIZES = {"m": 3, "n": 5, "d": 2, "p": 7}
 
 
-def drawn(d, offset=0.0):
+def drawn(d, **sizes):
     random = np.random.default_rng(0)
+    sizes = SIZES | sizes
     return {
-        one.name: offset + random.standard_normal(tuple(SIZES[str(size)] for size in one.shape))
+        one.name: random.standard_normal(tuple(sizes[str(size)] for size in one.shape))
         for one in d._program.inputs
     }
 
@@ -150,6 +155,63 @@ def test_what_needs_the_sign_of_a_distance_forms_it(of):
 def test_only_squares_of_outer_sums_are_multiplied_out(text):
     d = derive(text, wrt=next(iter(derive(text, wrt="X" if "X" in text else "U").inputs)))
     assert d.source(expand=True) == d.source()
+
+
+@pytest.fixture
+def everywhere(monkeypatch):
+    """All outer sums are multiplied out, whatever it costs."""
+    monkeypatch.setattr(outer_sums, "WORTH", float("inf"))
+    monkeypatch.setattr(outer_sums, "WORTH_ASSUMED", float("inf"))
+
+
+@pytest.mark.parametrize("row", EXPRESSIONS, ids=lambda row: row.number)
+def test_an_expression_has_the_same_derivative_either_way(row, everywhere):
+    d = derive(row.program, wrt=row.wrt, order=row.order, shapes=row.sizes)
+    arrays = {name: row.arrays[name] for name in d.inputs}
+    assert_close(d.compile(expand=True)(**arrays), d.compile()(**arrays), 1e-10)
+
+
+@pytest.mark.parametrize("row", COOKBOOK, ids=lambda row: row.number)
+def test_a_cookbook_identity_has_the_same_derivative_either_way(row, everywhere):
+    d = derive(row.program, wrt=row.wrt, order=row.order, shapes=row.shapes)
+    arrays = {name: row.arrays[name] for name in d.inputs}
+    assert_close(d.compile(expand=True)(**arrays), d.compile()(**arrays), 1e-9)
+
+
+@given(cases())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_programs_have_the_same_derivative_either_way(everywhere, case):
+    text, wrt = case
+    values = used(text)
+    if wrt in values:
+        d = derived(text, wrt)
+        assert_close(d.compile(expand=True)(**values), d.compile()(**values), 1e-9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "V[i,j,k] = X[i,k] - Y[j,k]; W[i,j,k] = 3*V[i,j,k]; L = sum[i,j](exp(-sum[k](W[i,j,k]**2)))",
+        "V[i,j,k] = X[i,k] + 2*Y[j,k]; L = sum[i,j](sin(sum[k](V[i,j,k]*X[i,k])))",
+        "V[i,j,k] = X[i,k] - Y[j,k]; U[i,j] = sum[k](V[i,j,k]**2*w[k]); L = sum[i,j](U[i,j]*exp(-U[i,j]))",
+        "V[i,j,k] = X[i,k] - Y[j,k]; L = sum[i,j](exp(sum[k](V[i,j,k]*V[j,i,k])))",
+        "V[i,j,k] = X[i,k] - X[j,k]; "
+        "L = sum[i,k](exp(V[i,i,k] + X[i,k])) + sum[i,j](cos(sum[k](V[i,j,k]**2)))",
+        "V[i,j,k] = X[i,k] - X[k,j]; L = sum[i,j](cos(sum[k](V[i,j,k]**2)))",
+        "V[i,j,k] = X[i,k] - Y[j,k]; L = sum[i,j](exp(-sum[k](V[i,j,k]**2)))**2",
+        "V[i,j,k,l] = X[i,k]*w[l] - Y[j,k]; L = sum[i,j](tanh(sum[k,l](V[i,j,k,l]**2)))",
+    ],
+)
+@pytest.mark.parametrize("order", [1, 2])
+def test_outer_sums_of_all_kinds_are_the_slope_of_the_function(text, order, everywhere):
+    d = derive(text, wrt="X", order=order)
+    sizes = [5 if text.count("X[k,j]") or "V[j,i" in text else 3, 5 if "V[j,i" in text else 2, 5, 7]
+    sizes = dict(zip(d._sizes, sizes, strict=False))
+    arrays = drawn(d, **sizes)
+    before = derive(text, wrt="X").compile() if order == 2 else d._value_alone()
+    slope = numerical_jacobian(before, arrays, "X")
+    assert_close(d.compile()(**arrays), slope, 1e-7)
+    assert_close(d.compile(expand=True)(**arrays), slope, 1e-7)
 
 
 def test_a_formula_and_a_derivative_of_it_stay_as_printed():
