@@ -339,7 +339,7 @@ def test_a_vector_on_a_diagonal_is_written_through_a_view(count):
 
     what = program(spread, {"x": (n,)})
     f, text = generated(what, [first(what, "x")], value=True)
-    assert "eye" not in text and "einsum" in text
+    assert "eye" not in text and text.count("result.reshape(-1)[::n*n") + text.count("y.reshape(-1)[::") >= 1
     x = np.arange(1.0, 6)
     value, slope = f(x)
     expected = np.zeros((5,) * count)
@@ -379,7 +379,7 @@ def test_an_axis_of_size_0_gives_an_empty_or_a_zero_derivative(empty):
         value, slope = f(*values.values())
         assert np.shape(slope) == np.shape(values[what.arrays[wrt]])
         np.testing.assert_allclose(slope, oracle_jacobian(first(what, wrt), values, sizes))
-        assert value == oracle_value(what, values, sizes)
+        np.testing.assert_allclose(value, oracle_value(what, values, sizes), rtol=1e-14)
 
 
 @pytest.mark.parametrize("op", ["max", "min"])
