@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 from einsumdiff.accounts import Account, account
@@ -89,6 +91,7 @@ class Compiled:
         as_matrix: bool = False,
         sizes: Mapping[str, int] | None = None,
         expand: bool = False,
+        jit: str | None = None,
     ) -> str:
         """A self-contained function as text: it imports nothing but its target, and SciPy for its forms.
 
@@ -98,7 +101,7 @@ class Compiled:
         >>> print(derive("y = sum(W*X + b)", wrt="W").source().splitlines()[0])
         import numpy as np
         """
-        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes), expand))
+        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes), expand, jit))
 
     def compile(
         self,
@@ -111,6 +114,7 @@ class Compiled:
         as_matrix: bool = False,
         sizes: Mapping[str, int] | None = None,
         expand: bool = False,
+        jit: str | None = None,
         check: bool = False,
     ) -> Function:
         """The function that `source` shows, loaded.
@@ -141,6 +145,12 @@ class Compiled:
             by 1e-16 of themselves, so points that are much closer than others lose digits.
         check : the function checks and converts its arguments as `d(...)` does; of arrays that fit already,
             this takes a fraction of a microsecond each.
+        jit : "numba" compiles the same steps as loops: what is computed entry by entry makes no arrays in
+            between, and runs on all cores where there is enough to do. It pays for large arrays and many
+            steps of arithmetic; matrix products are those of BLAS anyway, and functions such as log are not
+            faster. The first call takes seconds, for each kind of numbers (float64, float32) and once more
+            for the first one that is large enough for several cores. Whole numbers are computed with as
+            floating-point ones. It needs the extra `einsumdiff[numba]`; what has no loop is refused here.
 
         >>> import numpy as np
         >>> from einsumdiff import derive
@@ -148,7 +158,7 @@ class Compiled:
         >>> core, core.trace(), core.solve(np.full(1000, 3.0))[:2].tolist()
         (<Compressed (1000, 1000): 1000 numbers of 1000000>, np.float64(1000.0), [3.0, 3.0])
         """
-        options = Options(target, form, value, copy, out, as_matrix, self._sized(sizes), expand)
+        options = Options(target, form, value, copy, out, as_matrix, self._sized(sizes), expand, jit)
         return self._with_checks(options) if check else self._loaded(options)[0]
 
     def cost(self, /, **sizes: int) -> Account:
@@ -204,6 +214,12 @@ class Compiled:
         from einsumdiff.targets import numpy as target
         from einsumdiff.views.index import formula_text
 
+        if options.jit:  # loops write all of their results
+            from einsumdiff.targets import numba as jit
+
+            plan = self._plan(replace(options, copy=True))
+            with self._setting:
+                return jit.source(plan, formula_text(self._program, self._jacobians), dict(options.sizes))
         plan = self._plan(options)
         with self._setting:
             return target.source(plan, formula_text(self._program, self._jacobians))
@@ -251,6 +267,8 @@ class Compiled:
     def _load(self, text: str, options: Options) -> tuple[Function, Arguments]:
         from einsumdiff.targets import numpy as target
 
+        if options.jit and find_spec("numba") is None:
+            raise Unsupported("numba is not installed", None, 'pip install "einsumdiff[numba]"')
         jacobians, output = self._jacobians, self._program.output
         shapes = [(f"the derivative in {jac.wrt[-1].name}", jac.shape) for jac in jacobians]
         if options.value:

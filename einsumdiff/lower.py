@@ -224,7 +224,10 @@ class _Lowering:
         def fresh() -> str:
             return self._fresh("t")
 
-        statements = squared(softmaxes(shared(self.statements, fresh)), fresh)
+        statements = squared(shared(self.statements, fresh), fresh)
+        if self.options.jit:  # loops take entry by entry, and keep no arrays in between
+            return statements
+        statements = softmaxes(statements)
         if self.options.form != "dense" or not self.options.in_place:
             return statements
         numbers = [one.name for one in self.program.inputs if one.name not in indices]

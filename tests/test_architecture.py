@@ -49,7 +49,7 @@ LAYERS = """
     outer_sums
     lower  tracing.recorded  relying
     tracing.tracer
-    targets  targets.numpy.helpers  targets.numpy.text
+    targets  targets.numpy.flat  targets.numpy.helpers  targets.numpy.text
     targets.numpy.views
     targets.numpy.products  targets.numpy.places
     targets.numpy.expressions
@@ -59,7 +59,13 @@ LAYERS = """
     forms.solving
     forms.compressed
     forms.runtime  forms.assembly
-    targets.numpy.module  targets.numpy.loading  evaluate
+    targets.numba.scalars
+    targets.numba.entries
+    targets.numba.nests
+    targets.numba.arrays
+    targets.numba.loops
+    targets.numba.module
+    targets.numpy.module  targets.numpy.loading  targets.numba  evaluate
     targets.numpy
     views  views.letters  views.ranges  views.text
     views.writer

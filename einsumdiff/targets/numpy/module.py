@@ -73,15 +73,6 @@ class _Module(Forms):
             + "\n"
         )
 
-    def _kind(self) -> str:
-        """The floating-point kind that the parameters have in common."""
-        numbers = [p for p in self.plan.parameters if p.name not in self.plan.indices]
-        if not numbers:
-            return "np.dtype(float)"
-        if len(numbers) == 1 and numbers[0].shape:  # a quarter of the time
-            return f"np.promote_types({numbers[0].name}.dtype, np.float32)"
-        return f"np.result_type({', '.join(p.name for p in numbers)}, np.float32)"
-
     def _returned(self) -> str:
         returns = list(self.plan.returns)
         if self.plan.keys:

@@ -141,9 +141,8 @@ class Products(Operands):
 
     def folded(self, op: str, base: Expr, axes: Axes, want: Axes) -> Text:
         inner = self.emit(base, want)
-        gone = [k for k, label in enumerate(inner.axes) if label not in axes]
         kept = tuple(label for label in inner.axes if label in axes)
-        where = gone[0] if len(gone) == 1 else tuple(gone)
+        where = places(inner.axes, kept)
         if op == "logsumexp":
             self.helpers.add("_logsumexp")
             return Text(f"_logsumexp({inner.text}, axis={where})", kept)
@@ -155,6 +154,12 @@ def _splits(text: Text, inner: Axes) -> bool:
     """Are these axes, in this order, the first or the last ones?"""
     free = tuple(n for n in text.axes if n not in inner)
     return text.axes in (free + inner, inner + free)
+
+
+def places(axes: Axes, kept: Axes) -> int | tuple[int, ...]:
+    """The axes that are reduced, as NumPy takes them."""
+    gone = [k for k, label in enumerate(axes) if label not in kept]
+    return gone[0] if len(gone) == 1 else tuple(gone)
 
 
 def _comes_first(columns: Axes, rows: Axes, want: Axes) -> bool:

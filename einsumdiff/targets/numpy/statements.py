@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 
 from einsumdiff import plan
@@ -11,10 +11,15 @@ from einsumdiff.nodes import Label
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import Size
 from einsumdiff.targets.numpy.expressions import Expressions, constant
+from einsumdiff.targets.numpy.flat import Run, run
 from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, Axes, Text, quoted
 
 
 class Statements(Expressions):
+    def __init__(self, taken: Collection[str]) -> None:
+        super().__init__(taken)
+        self.fresh: set[str] = set()  # arrays that were made here, and are contiguous
+
     def statement(self, statement: plan.Statement) -> list[str]:
         match statement:
             case plan.Assign(name, value, axes, own, shown):
@@ -22,6 +27,8 @@ class Statements(Expressions):
                 if shown and _shares(value):
                     self.helpers.add("_read_only")
                     text = f"_read_only({text})"
+                if None not in axes and not _shares(value) and _in_order(value):
+                    self.fresh.add(name)
                 return [f"{name} = {text}"]
             case plan.Into():
                 return [self._over(statement)]
@@ -29,6 +36,7 @@ class Statements(Expressions):
                 return [f"del {name}"]
             case plan.Zeros(name, shape):
                 self.typed = True
+                self.fresh.add(name)
                 return [f"{name} = np.zeros({self.shape(shape)}, {self.dtype})"]
             case plan.Write():
                 line = self._written(statement)
@@ -135,6 +143,8 @@ class Statements(Expressions):
         if ordered.axes == labels and len(labels) == len(axes):
             if fixed:
                 return self._filled(value, f"{self.dtype}.type(", ")")
+            if own and isinstance(value, plan.Load) and labels:
+                return f"{ordered.within(ATOM)}.copy()"
             return f"np.array({ordered.text})" if own and _shares(value) else ordered.text
         shape = self.shape([1 if label is None else label.size for label in axes])
         if fixed:
@@ -181,14 +191,45 @@ class Statements(Expressions):
 
     def _target(self, write: plan.Write) -> tuple[str, Axes]:
         """The view that is written, as it stands on the left of `=`."""
+        found = run(write.forms, write.shape) if write.name in self.fresh else None
+        if found is not None:
+            if len(found.steps) == 1:
+                return self._strip(write.name, found)
+            if any(len(form.coefficients) > 1 for form in write.forms):
+                return self._window(write.name, found)
         view = self.view(write.name, write.forms, write.shape)
         whole = view.text.endswith("]") and not view.text.startswith("np.")
         return view.text if whole else f"{view.text}[...]", view.axes
+
+    def _strip(self, name: str, found: Run) -> tuple[str, Axes]:
+        """A slice of the memory: `J.reshape(-1)[::n + 1]`."""
+        ((label, step),) = found.steps
+        start = "" if found.start == 0 else self.size(found.start)
+        stop = "" if found.to_the_end else self.size(found.start + label.size * step)
+        return f"{name}.reshape(-1)[{start}:{stop}:{self.size(step)}]", (label,)
+
+    def _window(self, name: str, found: Run) -> tuple[str, Axes]:
+        self.helpers.add("_window")
+        axes = tuple(label for label, _ in found.steps)
+        steps = self.shape([step for _, step in found.steps])
+        shape = self.shape([label.size for label in axes])
+        return f"_window({name}, {self.size(found.start)}, {shape}, {steps})[...]", axes
 
 
 def _shares(value: Expr) -> bool:
     """May the value be a variable, or share its memory?"""
     return isinstance(value, plan.Load | plan.View)
+
+
+def _in_order(value: Expr) -> bool:
+    """Whether NumPy makes an array in the order of its axes: of arrays of one axis, by arithmetic.
+
+    The result of operands with more axes takes the order from their memory.
+    """
+    match value:
+        case plan.Multiply() | plan.Divide() | plan.Add() | plan.Power():
+            return all(_in_order(part) for part in plan.parts(value))
+    return len(value.axes) <= 1
 
 
 def _writes_an_end(write: plan.Write) -> bool:
