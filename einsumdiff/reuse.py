@@ -66,6 +66,12 @@ class _Reuse:
         self.target: str | None = None  # the variable that it assigns
         self.names: set[str] = set()  # new ones
         self.own: dict[str, tuple[object, ...]] = {}  # arrays of this function, and their shapes
+        self.age: dict[str, int] = {}  # of two the one that was made before is written over
+        self.made = 0
+        self.ends: dict[int, list[str]] = {}
+        for name, place in self.last.items():
+            self.ends.setdefault(place, []).append(name)
+        self.free: dict[object, dict[str, None]] = {}  # arrays that were dead, by shape and kind
         self.pending: Counter[str] = Counter()  # the reads of the statement that are still to be evaluated
         self.found: list[plan.Statement] = []
 
@@ -84,6 +90,8 @@ class _Reuse:
     def run(self) -> list[plan.Statement]:
         for place, one in enumerate(self.statements):
             self.place = place
+            for name in self.ends.get(place, ()):
+                self._freed(name)
             match one:
                 case plan.Assign():
                     self._assigned(replace(one, value=self._opened(one.value)))
@@ -93,8 +101,8 @@ class _Reuse:
                     self.found.append(replace(one, value=self.value(value, None, labels)))
                 case plan.Zeros(name, shape):
                     self.found.append(one)
-                    self.own[name] = shape
                     self.kinds.known[name] = FLOAT
+                    self._owned(name, shape)
                 case _:
                     self.found.append(one)
         return self._dropped()
@@ -129,7 +137,7 @@ class _Reuse:
             self.found.append(replace(one, value=self.inside(one.value)))
         self.kinds.known[one.name] = FLOAT if kind is not None and not kind else kind
         if whole and (one.own or not shares(one.value)):
-            self.own[one.name] = tuple(n.size for n in axes)
+            self._owned(one.name, tuple(n.size for n in axes))
 
     def _named(self, value: Expr, one: plan.Assign) -> None:
         """The value has the name of the statement from here on; it may be in the memory of a variable."""
@@ -151,12 +159,30 @@ class _Reuse:
         )
         if simple and self._takes(one.value) and len(plan.parts(one.value)) <= 2:
             kind, shape = self.kinds.of(one.value), tuple(n.size for n in axes)
-            for name in self.own:
+            free = self.free.get((shape, kind), {})
+            for name in free.keys() - self.own.keys():  # written over by now
+                del free[name]
+            names = {*free, one.name} & self.own.keys()
+            for name in sorted(names, key=self.age.__getitem__):
                 alike = self.own[name] == shape and self.kinds.known[name] == kind
                 if alike and self._dead(name) and not self.pending[name]:
                     del self.own[name]
                     return plan.Into(one.name, name, one.value, axes)
         return one
+
+    def _owned(self, name: str, shape: tuple[object, ...]) -> None:
+        """The variable is an array of this function's own from here on."""
+        if name not in self.own:
+            self.made += 1
+            self.age[name] = self.made
+        self.own[name] = shape
+        if self._dead(name):
+            self._freed(name)
+
+    def _freed(self, name: str) -> None:
+        """Nobody reads it after this statement."""
+        if name in self.own:
+            self.free.setdefault((self.own[name], self.kinds.known[name]), {})[name] = None
 
     # -- expressions ----------------------------------------------------------------------------------
 
@@ -214,7 +240,7 @@ class _Reuse:
             self.names.add(name)
         self._emit(self._placed(plan.Assign(name, one, axes)))
         self.kinds.known[name] = self.kinds.of(one)
-        self.own[name] = tuple(n.size for n in axes)
+        self._owned(name, tuple(n.size for n in axes))
         return plan.Load(name, axes)
 
     def _emit(self, one: plan.Assign | plan.Into | plan.Statement) -> None:
