@@ -164,7 +164,9 @@ class Compiled:
                 (3) T[l,m]*V[m,k] -> [l,k]   20,000,000 flops
         """
         given = dict(self._sized(sizes))
-        return account(self._plan(Options(sizes=tuple(sorted(given.items())))), given, self._sizes)
+        plan = self._plan(Options(sizes=tuple(sorted(given.items()))))
+        with self._setting:
+            return account(plan, given, self._sizes)
 
     @property
     def _sizes(self) -> tuple[str, ...]:
