@@ -3,7 +3,7 @@
 Counted by `costs`, statement by statement: a multiplication and an addition count one each, so does a
 function of an entry, an operation of linear algebra the cube of its matrix. Bytes are those of all operands
 and results, a number being eight. The memory is that of the arrays that the function makes, its arguments
-not counted: what has a name stays until the end, what has none until it is used.
+not counted: what has a name stays until the end or until it is deleted, what has none until it is used.
 """
 
 from __future__ import annotations
