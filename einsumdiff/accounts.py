@@ -184,6 +184,7 @@ class _Accounts:
         reused = False
         for k, part in enumerate(plan.parts(one)):
             own = self.value(part, times, beside + parts)
+            reused = reused and not (isinstance(one, plan.Add) and _repeated(part.axes, one))
             reused = reused or (own == made >= ELIDED and written_over(one, k))
             parts += own
             if isinstance(one, plan.Add) and k:  # what is added up so far is one array
@@ -253,10 +254,13 @@ class _Accounts:
 def written_over(one: Expr, k: int) -> bool:
     """Does NumPy write a large result over the k-th operand, where that has no name?
 
-    Over the left one, and over one that commutes, unless a number that was computed stands left of it.
+    Over the left one, and over one that commutes, unless a number that was computed stands left of it; and
+    not where the other one is repeated along an axis.
     """
-    first = plan.parts(one)[0]
-    if k and not first.axes and plan.reads(first):
+    parts = plan.parts(one)
+    if k and not parts[0].axes and plan.reads(parts[0]):
+        return False
+    if _repeated(plan.union(parts[:k] or parts[1:2]), one):
         return False
     match one:
         case plan.Multiply():
@@ -267,3 +271,7 @@ def written_over(one: Expr, k: int) -> bool:
             return k == 0
         case _:
             return False
+
+
+def _repeated(axes: Sequence[Label], one: Expr) -> bool:
+    return 0 < len(axes) < len(one.axes)
