@@ -45,6 +45,7 @@ from einsumdiff.pairs import Pairs
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
+from einsumdiff.recurring import recurring
 from einsumdiff.sharing import shared
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
 from einsumdiff.terms import injective, known_labels
@@ -157,6 +158,8 @@ class _Lowering:
         if self.options.form == "dense" and self.options.by_cost:
             asked = [(result.terms, result.shape) for result in results]
             results = multiplied_out(asked, roots, self.products.assumed)
+            found = recurring([result.terms for result in results], roots, self.products.assumed)
+            results = [replace(one, terms=tuple(terms)) for one, terms in zip(results, found, strict=True)]
         for result in results:
             roots += _read(result.terms)
         definitions = live(roots)
