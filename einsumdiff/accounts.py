@@ -147,6 +147,11 @@ class _Accounts:
         match one:
             case plan.Load() | plan.View() | plan.Literal() | plan.Named():
                 return 0.0
+        if isinstance(one, plan.Choose):  # it is written over what it is otherwise
+            made = self.value(one.otherwise, times, beside)
+            self.reach(beside + made + self.value(one.condition, times, beside + made))
+            self.count(self.step(one), times)
+            return made
         parts = 0.0
         made = volume(one.axes, self.sizes) if one.axes else 0.0
         reused = False

@@ -49,6 +49,7 @@ from einsumdiff.recurring import recurring
 from einsumdiff.sharing import shared
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
 from einsumdiff.terms import injective, known_labels
+from einsumdiff.ties import filled
 from einsumdiff.writing import passes
 
 MOST_INLINE = 9
@@ -198,13 +199,21 @@ class _Lowering:
         return Plan(
             self.name,
             self.program.inputs,
-            tuple(squared(shared(self.statements, lambda: self._fresh("t")), lambda: self._fresh("t"))),
+            tuple(self._improved()),
             tuple(returns),
             sources,
             indices=indices,
             shapes={n: a.shape for n, a in self.program.arrays.items() if isinstance(a, Definition)},
             keywords=("out", "out_is_zero=False") if self.options.out else (),
         )
+
+    def _improved(self) -> list[plan.Statement]:
+        """The statements as they are best computed."""
+
+        def fresh() -> str:
+            return self._fresh("t")
+
+        return filled(squared(shared(self.statements, fresh), fresh), fresh)
 
     # -- names and sizes --------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute  sharing  writing  recurring
+    gram  distribute  sharing  writing  recurring  ties
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy.helpers  targets.numpy.text

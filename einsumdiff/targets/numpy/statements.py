@@ -9,12 +9,15 @@ from einsumdiff.nodes import Label
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import Size
 from einsumdiff.targets.numpy.expressions import Expressions, constant
-from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, Axes, Text, quoted
+from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, Axes, Text, number, quoted, unbracketed
 
 
 class Statements(Expressions):
     def statement(self, statement: plan.Statement) -> list[str]:
         match statement:
+            case plan.Assign(name, plan.Choose(condition, chosen, rest), axes):
+                test = unbracketed(self.assigned(condition, axes, False))
+                return [f"{name} = {self.assigned(rest, axes, False)}", f"{name}[{test}] = {number(chosen)}"]
             case plan.Assign(name, value, axes, own, shown):
                 text = self.assigned(value, axes, own)
                 if shown and _shares(value):
