@@ -23,14 +23,18 @@ lint: $(VENV)/test.stamp
 
 bench-quick: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/bench_derive.py --quick
+	$(BIN)/python benchmarks/bench_small.py --quick
 	$(BIN)/python benchmarks/bench_structure.py --quick
+	$(BIN)/python benchmarks/bench_numba.py --quick
 	$(BIN)/python benchmarks/bench_peers.py --quick --threads 1
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/bench_derive.py
 	$(BIN)/python benchmarks/bench_first.py
+	$(BIN)/python benchmarks/bench_small.py
 	$(BIN)/python benchmarks/bench_structure.py
 	$(BIN)/python benchmarks/bench_bundle_adjustment.py
+	$(BIN)/python benchmarks/bench_numba.py
 	$(BIN)/python benchmarks/bench_peers.py
 
 $(BIN)/python:

@@ -1,6 +1,8 @@
 """What deriving costs, before any numbers flow: a Markdown table.
 
 Usage: bench_derive.py [--quick]
+
+Deriving takes one thread, and its times are those of the processor, without what else the machine does.
 """
 
 import statistics
@@ -9,7 +11,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
+from bench_first import limit
 from measuring import seconds
+from tasks import TASKS
 
 from einsumdiff import data, derive
 from einsumdiff.language.table import Table
@@ -49,6 +53,13 @@ def network(layers: int) -> str:
     return "\n".join([*lines, f"L = sum((h{layers} - t)**2)"])
 
 
+def busy(action: Callable[[], object]) -> float:
+    """Seconds of the processor that an action takes."""
+    start = time.process_time()
+    action()
+    return time.process_time() - start
+
+
 def row(what: str, figure: str, limit: str = "", growth: str = "") -> None:
     print(f"| {what} | {figure} | {limit} | {growth} |", flush=True)
 
@@ -66,17 +77,33 @@ def names(letter: str, count: int) -> list[str]:
     return [f"{letter}{k + 1}" for k in range(count)]
 
 
+def products(terms: int) -> str:
+    """A sum of so many terms in variables of their own."""
+    return "y = " + " + ".join(f"a{k + 1}*x{k + 1}" for k in range(terms))
+
+
+def lines(count: int) -> str:
+    """A program of so many lines, each of which reads the one before it."""
+    steps = [f"x{k + 1} = sin({1 + k % 7}*x{k} + c)" for k in range(count - 2)]
+    return "\n".join(["x0 = c", *steps, f"y = x{count - 2}"])
+
+
 def growing(
     what: str,
     program: Callable[[int], str],
     wrt: Callable[[int], str | list[str]],
     sizes: tuple[int, ...],
     limits: Mapping[int, float] | None = None,
+    scalars: Callable[[int], list[str]] = lambda size: [],
 ) -> None:
     """From text to callable, and the characters of its source, as the program grows."""
     before: tuple[int, float, int] | None = None
     for size in sizes:
-        found = [took_and_length(renamed(program(size), n), wrt(size)) for n in range(1 if size > 500 else 3)]
+        shapes = dict.fromkeys(scalars(size), ())
+        found = [
+            took_and_length(renamed(program(size), n), wrt(size), shapes)
+            for n in range(1 if size > 500 else 3)
+        ]
         took, length = min(found)
         growth = ("", "")
         if before is not None:
@@ -88,11 +115,15 @@ def growing(
         before = size, took, length
 
 
-def took_and_length(program: str, wrt: str | list[str]) -> tuple[float, int]:
-    start = time.perf_counter()
-    d = derive(program, wrt=wrt)
-    d.compile()
-    return time.perf_counter() - start, len(d.source())
+def took_and_length(program: str, wrt: str | list[str], shapes: dict) -> tuple[float, int]:
+    d = None
+
+    def ready() -> None:
+        nonlocal d
+        d = derive(program, wrt=wrt, shapes=shapes)
+        d.compile()
+
+    return busy(ready), len(d.source())
 
 
 def main(quick: bool) -> None:
@@ -101,8 +132,18 @@ def main(quick: bool) -> None:
 
     for program, options in README.items():
         derive_and_compile(program, -1, options)
-        times = [seconds(lambda n=n: derive_and_compile(program, n, options)) for n in range(repeat)]  # noqa: B023
+        times = [busy(lambda n=n: derive_and_compile(program, n, options)) for n in range(repeat)]  # noqa: B023
         row(f"derive and compile `{program}`", f"{1e3 * statistics.median(times):.2f} ms", "10 ms")
+
+    seen = set()
+    for task in TASKS:
+        size = task.sizes[0]
+        if (task.text(size), task.order) in seen or task.options:
+            continue
+        seen.add((task.text(size), task.order))
+        options = {"wrt": list(task.names(size)), "order": task.order}
+        times = [busy(lambda n=n: derive_and_compile(task.text(size), n, options)) for n in range(repeat)]  # noqa: B023
+        row(f"{task.name}, {task.said(size)}", f"{1e3 * statistics.median(times):.2f} ms", limit(task))
 
     process("-c", "import einsumdiff")
     pairs = [process("-c", "import einsumdiff") - process("-c", "pass") for _ in range(repeat)]
@@ -120,6 +161,15 @@ def main(quick: bool) -> None:
     growing("product of matrices, in the first", chain, lambda k: ["A1"], matrices)
     growing("product of matrices, in each", chain, lambda k: names("A", k), matrices)
     growing("sum of terms", expression, lambda k: "x", terms, {10_000: 5})
+    growing(
+        "sum of products in variables of their own, in each",
+        products,
+        lambda k: names("x", k),
+        terms,
+        {10_000: 5},
+        lambda k: names("a", k) + names("x", k),
+    )
+    growing("lines", lines, lambda k: "c", terms, {10_000: 5}, lambda k: ["c"])
 
 
 if __name__ == "__main__":

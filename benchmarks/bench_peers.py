@@ -57,13 +57,23 @@ def ours(task: Task, size: Size, arrays: dict[str, Any]) -> tuple[Callable[[], A
 
     start = time.perf_counter()
     d = derive(task.text(size), wrt=task.wrt(*size) if callable(task.wrt) else task.wrt, order=task.order)
-    function = d.compile(**task.options)
+    function = d.compile(sizes=known_sizes(d, arrays), **task.options)
     took = time.perf_counter() - start
     given = [arrays[name] for name in d.inputs]
     if task.zeros is not None:
         buffer = task.zeros(**arrays)
         function = partial(function, out=buffer, out_is_zero=True)
     return partial(function, *given), took
+
+
+def known_sizes(d: Any, arrays: dict[str, Any]) -> dict[str, int]:
+    """What the names of sizes are at these arrays: the plan is chosen for them, as every peer sees them."""
+    axes = [
+        (str(size), n)
+        for one in d._program.inputs
+        for size, n in zip(one.shape, arrays[one.name].shape, strict=True)
+    ]
+    return {name: n for name, n in axes if name.isidentifier()}
 
 
 def theirs(

@@ -35,10 +35,11 @@ def main(turns: int, only: str) -> None:
         arrays = task.arrays(np.random.default_rng(1))
         d = derive(task.program, wrt=task.wrt, order=task.order)
         assert d.inputs == tuple(task.shapes), f"{task.name}: the inputs are {d.inputs}"
+        sizes = dict.fromkeys(d.cost().sizes, 4)
         calls = {
             "hand": partial(task.hand, *arrays),
-            "function": partial(d.compile(**task.options), *arrays),
-            "checked": partial(d.compile(**task.options, check=True), *arrays),
+            "function": partial(d.compile(**task.options, sizes=sizes), *arrays),
+            "checked": partial(d.compile(**task.options, sizes=sizes, check=True), *arrays),
         }
         right = _parts(calls["hand"]())
         for call in calls.values():

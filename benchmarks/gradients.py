@@ -332,6 +332,7 @@ TASKS = (
         hand=kernel_gradient,
         peer=kernel_loss,
         limits={"hand": 1.05},
+        options={"expand": True},  # hand multiplies the squares out too
     ),
     Task(
         "chain of matrices, the first",

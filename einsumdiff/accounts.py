@@ -17,6 +17,7 @@ from einsumdiff.costs import NUMBER, Cost, folded, number, pair, volume
 from einsumdiff.nodes import Label
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.sizes import AnySize, symbol
+from einsumdiff.templates import opened
 
 ELIDED = 256 * 1024 / NUMBER
 """From so many numbers on NumPy writes a result over an operand that nobody else has."""
@@ -88,11 +89,20 @@ def account(one: Plan, given: Mapping[str, int], every: Sequence[str]) -> Accoun
     )
 
 
+def taken(statements: Sequence[plan.Statement], given: Mapping[str, int]) -> tuple[float, float]:
+    """The numbers that the arrays of these statements hold at most at one time, and that are made in all."""
+    found = _Accounts(given)
+    found.run(statements, 1)
+    return found.peak, found.made
+
+
 class _Accounts:
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self.sizes = sizes
         self.total = Cost()
         self.held = self.peak = 0.0  # numbers in arrays that have a name, and the most at one time
+        self.made = 0.0
+        self.named: dict[str, float] = {}  # how many of them each has
         self.order: list[Contraction] = []
         self.letters: dict[Label, str] = {}
         self.numbers: dict[Expr, int] = {}
@@ -102,18 +112,32 @@ class _Accounts:
     def run(self, statements: Sequence[plan.Statement], times: float) -> None:
         for one in statements:
             match one:
-                case plan.Assign(_, value, axes, own, _):
+                case plan.Drop(name):
+                    self.held -= self.named.pop(name, 0.0)
+                case plan.Assign(name, value, axes, own, _):
                     made = self.value(value, times)
                     places = volume([n for n in axes if n is not None], self.sizes)
                     copied = own and (made == 0 or places > made)
                     if copied:
                         self.count(Cost(0, 2 * NUMBER * places), times)
-                        self.reach(made + places)
-                    self.hold(places if copied else made)
+                        self.make(made, places)
+                    self.named[name] = places if copied else made
+                    self.hold(self.named[name])
+                case plan.Into(_, _, value, _):
+                    self.operands(value, times)
+                    self.count(self.step(value), times)
                 case plan.Zeros(_, shape):
                     places = self.places(shape)
                     self.count(Cost(0, NUMBER * places), times)
                     self.hold(places)
+                case plan.Write(outer=(sign, product)):
+                    left = self.value(product.left, times)
+                    right = self.value(product.right, times, left)
+                    if sign < 0:
+                        places = volume(product.left.axes, self.sizes)
+                        self.count(Cost(places, 2 * NUMBER * places), times)
+                        self.reach(right + places)
+                    self.count(self.step(product), times)
                 case plan.Write(_, _, _, value, labels, first, _):
                     self.value(value, times)
                     places = volume(labels, self.sizes)
@@ -136,6 +160,10 @@ class _Accounts:
     def reach(self, more: float) -> None:
         self.peak = max(self.peak, self.held + more)
 
+    def make(self, beside: float, more: float) -> None:
+        self.made += more
+        self.reach(beside + more)
+
     def hold(self, more: float) -> None:
         self.held += more
         self.reach(0)
@@ -152,24 +180,37 @@ class _Accounts:
             self.reach(beside + made + self.value(one.condition, times, beside + made))
             self.count(self.step(one), times)
             return made
+        steps = opened(one) if isinstance(one, plan.Apply) else None
+        if steps is not None:  # its operations take memory, and are counted as one
+            self.count(self.step(one), times)
+            return self.value(steps, 0, beside)
         parts = 0.0
         made = volume(one.axes, self.sizes) if one.axes else 0.0
         reused = False
         for k, part in enumerate(plan.parts(one)):
             own = self.value(part, times, beside + parts)
-            reused = reused or (own == made >= ELIDED and _written_over(one, k))
+            reused = reused or (own == made >= ELIDED and written_over(one, k))
             parts += own
             if isinstance(one, plan.Add) and k:  # what is added up so far is one array
-                self.reach(beside + parts + (0.0 if reused else made))
+                self.make(beside + parts, 0.0 if reused else made)
                 parts, reused = made, made >= ELIDED
         cost = self.step(one)
         self.count(cost, times)
         if isinstance(one, plan.Contract):
             self.numbers[one] = len(self.order) + 1
             self.order.append(Contraction(self.text(one), round(cost.flops * times)))
+        match one:  # the differences to the largest, and their exponentials
+            case plan.Softmax(base, _, _) | plan.Fold("logsumexp", base, _):
+                self.reach(beside + parts + 2 * volume(base.axes, self.sizes))
         if not isinstance(one, plan.Add) or len(one.terms) == 1:
-            self.reach(beside + parts + (0.0 if reused else made))
+            self.make(beside + parts, 0.0 if reused else made)
         return made
+
+    def operands(self, one: Expr, times: float) -> None:
+        """Count the operands of an operation whose result takes no memory."""
+        beside = 0.0
+        for part in plan.parts(one):
+            beside += self.value(part, times, beside)
 
     def step(self, one: Expr) -> Cost:
         """The cost of the outermost operation."""
@@ -214,8 +255,14 @@ class _Accounts:
         return ",".join(self.letters[label] for label in labels)
 
 
-def _written_over(one: Expr, k: int) -> bool:
-    """May the result take the place of the k-th operand? The left one's, and one's that commutes."""
+def written_over(one: Expr, k: int) -> bool:
+    """Does NumPy write a large result over the k-th operand, where that has no name?
+
+    Over the left one, and over one that commutes, unless a number that was computed stands left of it.
+    """
+    first = plan.parts(one)[0]
+    if k and not first.axes and plan.reads(first):
+        return False
     match one:
         case plan.Multiply():
             return True

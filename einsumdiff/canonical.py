@@ -54,21 +54,40 @@ def factor_key(factor: Factor, colour: Colours) -> Key:
             keys = [form_key(form, colour) for form in forms]
             if array.symmetric:
                 keys[-2:] = sorted(keys[-2:])
+            if array.alike:
+                return (0, array.serial, _least(_orders(factor), keys), power)
             return (0, array.serial, tuple(keys), power)
         case Guard(form, op):
             return (1, op, form_key(form, colour))
         case Mask(array, forms, holds):
-            return (2, array.serial, tuple([form_key(form, colour) for form in forms]), holds)
+            keys = [form_key(form, colour) for form in forms]
+            return (2, array.serial, _least(array.alike, keys) if array.alike else tuple(keys), holds)
         case Extent(size, power):
             return (3, str(size), power)
+
+
+def _orders(factor: Entry | Mask) -> tuple[tuple[int, ...], ...]:
+    """The orders of the axes in which the factor is the same, for an array of which they are known."""
+    even = isinstance(factor, Entry) and factor.power % 2 == 0
+    return factor.array.alike + factor.array.opposed if even else factor.array.alike
+
+
+def _least(orders: Sequence[Sequence[int]], keys: Sequence[Key]) -> Key:
+    """Of the orders of the axes the one whose keys are least."""
+    return min(tuple([keys[k] for k in order]) for order in orders)
 
 
 def _places(factor: Factor, label: Label) -> Key:
     """Where a factor bears a label: (axis, coefficient) pairs.
 
-    The last two axes of a symmetric array count as one.
+    The last two axes of a symmetric array count as one; of orders that are alike it is the least.
     """
     match factor:
+        case Entry(array, forms, _) | Mask(array, forms, _) if array.alike:
+            held = [
+                (k, str(c)) for k, form in enumerate(forms) for one, c in form.coefficients if one is label
+            ]
+            return min(tuple(sorted((order.index(k), c) for k, c in held)) for order in _orders(factor))
         case Entry(array, forms, _) if array.symmetric:
             last = len(forms) - 2
             pairs = (
@@ -114,7 +133,11 @@ def _refine(colour: dict[Label, int], product: Product) -> None:
     if len(bound) == 1:
         colour[bound[0]] = first
         return
-    bearers = {label: [f for f in product.factors if label in set(factor_labels(f))] for label in bound}
+    bearers: dict[Label, list[Factor]] = {label: [] for label in bound}
+    for f in product.factors:
+        for label in dict.fromkeys(factor_labels(f)):
+            if label in bearers:
+                bearers[label].append(f)
     _rank(colour, bound, first, {label: (str(label.size),) for label in bound})
     while True:
         count = 0

@@ -12,7 +12,7 @@ from itertools import combinations
 from math import prod
 from typing import TypeVar
 
-from einsumdiff.costs import Cost, Labels, folded, number, pair, volume
+from einsumdiff.costs import Cost, Labels, Stored, folded, number, stored_pair, volume
 from einsumdiff.nodes import Label
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ ONCE = 0.5
 """The weight of a step that is taken once for many calls: `A @ (B @ v)` must not multiply A with B."""
 
 Path = int | tuple["Path", "Path"]
+Stores = Sequence[Stored | None]
 
 
 def order(
@@ -31,12 +32,13 @@ def order(
     moving: Sequence[bool] | None = None,
     sizes: Mapping[str, int] | None = None,
     shared: Mapping[tuple[int, int], float] | None = None,
+    stored: Stores | None = None,
 ) -> Path:
     """A tree of pairs over the positions of the factors, of least cost.
 
     `moving` tells the factors that change from call to call: what is made of the others alone is made once,
     and counts half. `sizes`: what names of sizes are assumed to be. `shared`: the part of its cost that a
-    pair of factors counts, where other products want it too.
+    pair of factors counts, where other products want it too. `stored`: the factors that lie in memory.
     """
     assert factors
     sizes = sizes or {}
@@ -47,13 +49,19 @@ def order(
     else:
         groups = together(factors)
         if len(groups) > 1:
-            return _outer(groups, factors, kept, moving, sizes, shared or {})
+            return _outer(groups, factors, kept, moving, sizes, shared or {}, stored)
         subsets = _connected(factors)
     if subsets is None:
         return _greedy(factors, kept, sizes)
     changing = -1 if moving is None else sum(1 << k for k, one in enumerate(moving) if one)
     parts = {1 << a | 1 << b: part for (a, b), part in (shared or {}).items()}
-    return _exact(factors, kept, subsets, changing, sizes, parts)
+    lying = {1 << k: one for k, one in enumerate(stored or ()) if one is not None}
+
+    def weigh(a: int, b: int, left: Labels, right: Labels, result: Labels) -> float:
+        step = stored_pair(left, right, result, sizes, lying.get(a), lying.get(b)).weight
+        return step * parts.get(a | b, 1.0) * (1.0 if (a | b) & changing else ONCE)
+
+    return _exact(factors, kept, subsets, weigh)
 
 
 def together(factors: Sequence[Labels]) -> list[list[int]]:
@@ -80,6 +88,7 @@ def _outer(
     moving: Sequence[bool] | None,
     sizes: Mapping[str, int],
     shared: Mapping[tuple[int, int], float],
+    stored: Stores | None,
 ) -> Path:
     """Each group in its own order, and then always the two that have the fewest places: what is large is
     written once."""
@@ -88,7 +97,8 @@ def _outer(
         at = {k: n for n, k in enumerate(group)}
         own = {(at[a], at[b]): part for (a, b), part in shared.items() if a in at and b in at}
         changing = [moving[k] for k in group] if moving is not None else None
-        path = order([factors[k] for k in group], kept, changing, sizes, own)
+        lying = [stored[k] for k in group] if stored is not None else None
+        path = order([factors[k] for k in group], kept, changing, sizes, own, lying)
         result = frozenset(n for k in group for n in factors[k]) & kept
         leaves: list[Path] = list(group)
         moved = along(path, leaves.__getitem__, _both)
@@ -105,22 +115,40 @@ def _both(left: Path, right: Path) -> Path:
     return left, right
 
 
-def cost(factors: Sequence[Labels], bound: Labels, sizes: Mapping[str, int]) -> Cost:
+def cost(
+    factors: Sequence[Labels], bound: Labels, sizes: Mapping[str, int], stored: Stores | None = None
+) -> Cost:
     """Of a product in the best order; labels that one factor alone bears are summed first."""
     total = Cost()
     ready = []
+    lie = list(stored or [None] * len(factors))
     for k, labels in enumerate(factors):
         others = {n for j, other in enumerate(factors) if j != k for n in other}
         left = frozenset(n for n in labels if n not in bound or n in others)
         if left != labels:
             total += folded(labels, left, sizes)
+            lie[k] = None
         ready.append(left)
     if len(ready) < 2:
         return total
     kept = frozenset(n for labels in ready for n in labels) - bound
-    for left, right, result in steps(order(ready, kept, sizes=sizes), ready, kept):
-        total += pair(left, right, result, sizes)
+    path = order(ready, kept, sizes=sizes, stored=lie)
+    for (left, right, result), (a, b) in zip(steps(path, ready, kept), _pairs(path), strict=True):
+        first, second = (lie[k] if isinstance(k, int) else None for k in (a, b))
+        total += stored_pair(left, right, result, sizes, first, second)
     return total
+
+
+def _pairs(path: Path) -> list[tuple[Path, Path]]:
+    """The pairs of the tree, in the order of the steps."""
+    found: list[tuple[Path, Path]] = []
+
+    def joined(left: Path, right: Path) -> Path:
+        found.append((left, right))
+        return left, right
+
+    along(path, lambda k: k, joined)
+    return found
 
 
 def steps(path: Path, factors: Sequence[Labels], kept: Labels) -> Iterator[tuple[Labels, Labels, Labels]]:
@@ -168,9 +196,7 @@ def _exact(
     factors: Sequence[Labels],
     kept: Labels,
     subsets: Sequence[int],
-    moving: int,
-    sizes: Mapping[str, int],
-    shared: Mapping[int, float],
+    weigh: Callable[[int, int, Labels, Labels, Labels], float],
 ) -> Path:
     everything = (1 << len(factors)) - 1
     union: dict[int, Labels] = {0: frozenset()}
@@ -194,8 +220,7 @@ def _exact(
             other = subset ^ part
             if part & ~subset or not part & low or other not in best or part not in best:
                 continue  # each split once
-            step = pair(left_over[part], left_over[other], left_over[subset], sizes).weight
-            step *= shared.get(subset, 1.0) * (1.0 if subset & moving else ONCE)
+            step = weigh(part, other, left_over[part], left_over[other], left_over[subset])
             total = best[part][0] + best[other][0] + step
             worse = best[part][1] + best[other][1] + guessed + (not _run(part) or not _run(other)) / 8
             if found is None or (total, worse) < found[:2]:
@@ -215,7 +240,7 @@ def _guessed(labels: Labels) -> int:
 
 
 def _run(subset: int) -> bool:
-    """Do the factors follow one another? What is made of them has its axes in the order of the result."""
+    """Do the factors follow one another? Then what they make has its axes in the order of the result."""
     return (subset & -subset) + subset & subset == 0
 
 

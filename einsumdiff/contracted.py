@@ -99,7 +99,12 @@ class Contracted:
             keys = [one.key for one in self._parts if one.key is not None] if self._several else []
             with self._owner._setting:
                 plan = lower(
-                    self._contraction.program, self._parts, value=value, name=self._name(value), keys=keys
+                    self._contraction.program,
+                    self._parts,
+                    value=value,
+                    name=self._name(value),
+                    keys=keys,
+                    real=[array.name for jac in self._owner._jacobians for array in jac.wrt],
                 )
                 _, *lines = self._text().splitlines()
                 found = self._sources.setdefault(value, numpy_target.source(plan, "\n".join(lines)))

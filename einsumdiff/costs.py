@@ -1,5 +1,8 @@
 """The cost model: what a step of a contraction, a product and a sum of products cost.
 
+A product of an array with itself counts half, as BLAS computes one triangle of it, and an array of which
+BLAS needs a copy, because what is summed does not lie together, counts that too.
+
 A step counts its flops and the bytes that it moves, a flop as much as a byte: a matrix product is bound by
 the first, anything elementwise by the second. Sizes that nobody gives are assumed to be `sizes.assumed`,
 all alike, so that a choice that rests on one size being smaller than another is made only where they are
@@ -10,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
 
 from einsumdiff.nodes import Label
 from einsumdiff.sizes import AnySize, assumed, evaluate, given
@@ -23,7 +28,9 @@ NUMBER = 8
 
 def number(size: AnySize, sizes: Sizes) -> float:
     """What a size counts as: what it is, where that is known."""
-    if given(size, sizes):
+    if isinstance(size, int):
+        return float(max(0, size))
+    if sizes and given(size, sizes):
         return float(max(0, evaluate(size, sizes)))
     return assumed(size, sizes)
 
@@ -61,6 +68,57 @@ def pair(left: Labels, right: Labels, result: Labels, sizes: Sizes) -> Cost:
     places = volume(joint, sizes)
     moved = volume(left, sizes) + volume(right, sizes) + volume(result, sizes)
     return Cost(places * (1 if result == joint else 2), NUMBER * moved)
+
+
+class Stored(NamedTuple):
+    """An array that is there, by what it is and by its axes in the order of its memory."""
+
+    array: object
+    axes: tuple[Label, ...]
+
+
+def stored_pair(
+    left: Labels,
+    right: Labels,
+    result: Labels,
+    sizes: Sizes,
+    first: Stored | None = None,
+    second: Stored | None = None,
+) -> Cost:
+    """The same, where one is known to be stored: whether BLAS has to be given a copy of it, and whether it is
+    multiplied with itself, of which BLAS computes one half."""
+    total = pair(left, right, result, sizes)
+    if first is not None and second is not None and with_itself(first, second, result):
+        again = _copy(first, left, right, result, sizes)
+        return Cost(total.flops / 2, total.bytes + again)
+    for one in (first, second):
+        if one is not None:
+            total += Cost(0.0, _copy(one, left, right, result, sizes))
+    return total
+
+
+def with_itself(first: Stored, second: Stored, result: Labels) -> bool:
+    """One array twice, `A[i,k]*A[j,k] -> [i,j]`: each axis is summed with itself, or in the result twice."""
+    if first.array != second.array or not set(first.axes) - result:
+        return False
+    return all(
+        (a not in result) if a is b else {a, b} <= result
+        for a, b in zip(first.axes, second.axes, strict=True)
+    )
+
+
+def _copy(one: Stored, left: Labels, right: Labels, result: Labels, sizes: Sizes) -> float:
+    """The bytes of a copy in which what is summed lies together, and so does the rest.
+
+    A stack of matrices, of which the rows are summed, is multiplied as it is.
+    """
+    if left & right & result or left | right == result:
+        return 0.0
+    groups = [*groupby(one.axes, lambda n: n in result)]
+    stack = one.axes[-2:-1] and one.axes[-2] not in result and set(one.axes) - {one.axes[-2]} <= result
+    if len(groups) <= 2 or (stack and len((left | right) - set(one.axes)) <= 1):
+        return 0.0
+    return 2 * NUMBER * volume(one.axes, sizes)
 
 
 def folded(base: Labels, result: Labels, sizes: Sizes) -> Cost:

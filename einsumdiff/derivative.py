@@ -25,6 +25,7 @@ from einsumdiff.relying import like_terms_added
 from einsumdiff.request import Request, Step, request, wrt_names
 from einsumdiff.sizes import names as size_names
 from einsumdiff.structure import Structure, structure
+from einsumdiff.uncollected import uncollected
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,6 +153,7 @@ def _derive_function(
         raise traced.at_source(error) from None
 
 
+@uncollected()
 def _derive(asked: Request) -> Any:
     """The derivative that was asked for, from the text on."""
     from einsumdiff.indexing.index import build

@@ -19,13 +19,14 @@ from dataclasses import dataclass
 
 from einsumdiff.canonical import collect
 from einsumdiff.contract import cost
-from einsumdiff.costs import Cost, added
+from einsumdiff.costs import Cost, Stored, added
 from einsumdiff.cutting import MOST_FACTORS, put_in
 from einsumdiff.nodes import (
     Array,
     Definition,
     Entry,
     Extent,
+    Factor,
     Mask,
     Product,
     Sum,
@@ -91,11 +92,11 @@ def multiplied_out(
         if any(len(t.product.entries) > MOST_FACTORS for terms in instead for t in terms):
             continue
         assert isinstance(definition.body, Sum)
-        before = _cost(definition.body.terms, sizes).weight
-        before += sum(_cost(terms, sizes).weight for terms in readers)
-        guessed = any(_assumes(terms, sizes) for terms in instead)
+        before = terms_cost(definition.body.terms, sizes).weight
+        before += sum(terms_cost(terms, sizes).weight for terms in readers)
+        guessed = any(assumes(terms, sizes) for terms in instead)
         worth = WORTH_ASSUMED if guessed else WORTH
-        if sum(_cost(terms, sizes).weight for terms in instead) >= worth * before:
+        if sum(terms_cost(terms, sizes).weight for terms in instead) >= worth * before:
             continue
         for k, terms in enumerate(readers):
             gone = {id(t) for t in terms}
@@ -117,7 +118,7 @@ def _may_be(definition: Definition) -> bool:
     gains = False
     for axes, one in definition.body.terms:
         labels = [form.label for form in axes]
-        if None in labels or len(set(labels)) < len(labels) or not _plain(one):
+        if None in labels or len(set(labels)) < len(labels) or not plain(one):
             return False
         if any(n is None or n.size != size for n, size in zip(labels, definition.shape, strict=True)):
             return False
@@ -125,7 +126,7 @@ def _may_be(definition: Definition) -> bool:
     return gains
 
 
-def _plain(one: Product) -> bool:
+def plain(one: Product) -> bool:
     """A product of entries and sizes alone."""
     return all(
         isinstance(f, Extent) or (isinstance(f, Entry) and not is_one_hot(f.array)) for f in one.factors
@@ -135,7 +136,7 @@ def _plain(one: Product) -> bool:
 def _reads_once(definition: Definition, term: Term) -> bool:
     """Is it read as it stands, in a product that sums over some of its labels, with nothing in between?"""
     found = [f for f in term.product.entries if f.array is definition]
-    if len(found) != 1 or found[0].power != 1 or not _plain(term.product):
+    if len(found) != 1 or found[0].power != 1 or not plain(term.product):
         return False
     labels = [form.label for form in found[0].forms]
     if None in labels or len(set(labels)) < len(labels):
@@ -152,19 +153,28 @@ def _expanded(definition: Definition, term: Term) -> list[Term]:
     return [Term(term.axes, put_in(term.product, entry, inner)).fresh() for inner in definition.body.terms]
 
 
-def _assumes(terms: Sequence[Term], sizes: Mapping[str, int]) -> bool:
+def assumes(terms: Sequence[Term], sizes: Mapping[str, int]) -> bool:
     """Whether a label has a size that is not given."""
     labels = {label for t in terms for label in (*t.labels, *t.product.labels)}
     return any(name not in sizes for label in labels for name in names(label.size))
 
 
-def _cost(terms: Sequence[Term], sizes: Mapping[str, int]) -> Cost:
+def terms_cost(terms: Sequence[Term], sizes: Mapping[str, int]) -> Cost:
     """Of the products and of adding them up."""
     total = Cost()
     for k, (axes, one) in enumerate(terms):
-        factors = [frozenset(factor_labels(f)) for f in one.factors if not isinstance(f, Extent)]
-        factors = [labels for labels in factors if labels]
-        total += cost(factors, frozenset(one.bound), sizes)
+        borne = [(f, frozenset(factor_labels(f))) for f in one.factors if not isinstance(f, Extent)]
+        borne = [(f, labels) for f, labels in borne if labels]
+        lying = [stored(f) for f, _ in borne]
+        total += cost([labels for _, labels in borne], frozenset(one.bound), sizes, lying)
         if k:
             total += added(frozenset(n for form in axes for n in form.labels), sizes)
     return total
+
+
+def stored(factor: Factor) -> Stored | None:
+    """The array that a factor reads as it lies."""
+    if not isinstance(factor, Entry) or factor.power != 1:
+        return None
+    labels = tuple(form.label for form in factor.forms if form.label is not None)
+    return Stored(factor.array, labels) if len(set(labels)) == len(factor.forms) else None

@@ -5,7 +5,6 @@ Up to the names of their labels, the order of their axes, and that of the operan
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import Any
 
 from einsumdiff import plan
@@ -35,23 +34,24 @@ class Keys:
         return self.known[value]
 
     def _new(self, value: Expr) -> tuple[int, Axes]:
-        ways = [self._described(value)]
+        parts = plan.parts(value)
+        ways = [self._described(value, parts)]
         if isinstance(value, plan.Multiply | plan.Contract):
-            ways.append(self._described(replace(value, left=value.right, right=value.left)))
+            ways.append(self._described(value, parts[::-1]))
         numbered = [(self.numbers.setdefault(key, len(self.numbers)), axes) for key, axes in ways]
         return min(numbered, key=lambda pair: pair[0])  # both ways round the same one
 
-    def _described(self, value: Expr) -> tuple[object, Axes]:
+    def _described(self, value: Expr, of: tuple[Expr, ...]) -> tuple[object, Axes]:
         places: dict[Label, int] = {}
-        if not plan.parts(value):
+        if not of:
             places = {label: k for k, label in enumerate(value.axes)}
         parts = []
-        for part in plan.parts(value):
+        for part in of:
             number, axes = self.known[part]
-            parts.append((number, *(places.setdefault(label, len(places)) for label in axes)))
-        rest = [_said(getattr(value, one.name), places) for one in fields(value) if one.name != "axes"]
+            parts.append((number, *[places.setdefault(label, len(places)) for label in axes]))
+        rest = [_said(getattr(value, name), places) for name in type(value).__slots__ if name != "axes"]
         axes = tuple(sorted(value.axes, key=lambda label: places.setdefault(label, len(places))))
-        sizes = tuple((places[label], label.size) for label in axes)
+        sizes = tuple([(places[label], label.size) for label in axes])
         return (type(value).__name__, tuple(parts), tuple(rest), sizes), axes
 
 
@@ -64,8 +64,8 @@ def _said(found: Any, places: dict[Label, int]) -> object:
             steps = [(places.setdefault(label, len(places)), c) for label, c in found.coefficients]
             return "form", frozenset(steps), found.constant
         case tuple():
-            return tuple(_said(one, places) for one in found)
+            return tuple([_said(one, places) for one in found])
         case float():  # 0.0 is not -0.0, and 1.0 not 1
             return "float", found.hex()
         case _:
-            return "part" if isinstance(found, Expr) else found
+            return "part" if type(found) in plan.KINDS else found

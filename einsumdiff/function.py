@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 from einsumdiff.accounts import Account, account
@@ -20,6 +22,7 @@ from einsumdiff.program import Program
 from einsumdiff.prologue import behind, ready
 from einsumdiff.request import Request
 from einsumdiff.sizes import AnySize, names
+from einsumdiff.uncollected import uncollected
 
 Function = Callable[..., Any]
 Reader = Callable[[str], Any]
@@ -87,6 +90,8 @@ class Compiled:
         out: bool = False,
         as_matrix: bool = False,
         sizes: Mapping[str, int] | None = None,
+        expand: bool = False,
+        jit: str | None = None,
     ) -> str:
         """A self-contained function as text: it imports nothing but its target, and SciPy for its forms.
 
@@ -96,7 +101,7 @@ class Compiled:
         >>> print(derive("y = sum(W*X + b)", wrt="W").source().splitlines()[0])
         import numpy as np
         """
-        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes)))
+        return self._text(Options(target, form, value, copy, out, as_matrix, self._sized(sizes), expand, jit))
 
     def compile(
         self,
@@ -108,6 +113,8 @@ class Compiled:
         out: bool = False,
         as_matrix: bool = False,
         sizes: Mapping[str, int] | None = None,
+        expand: bool = False,
+        jit: str | None = None,
         check: bool = False,
     ) -> Function:
         """The function that `source` shows, loaded.
@@ -132,8 +139,18 @@ class Compiled:
         sizes : what names of sizes will be about, `{"m": 1000, "n": 500, "k": 10}`: in which order is
             contracted, and whether a product is multiplied out over a sum, is chosen for them. The function
             takes any others too. A size that is not given is assumed to be 100.
+        expand : True multiplies squares of sums out where that costs less: distances between points come
+            from their Gram matrix, after their mean was taken from them, and no array of all differences is
+            made. They then err by about 1e-16 of the square of the largest distance, where they otherwise err
+            by 1e-16 of themselves, so points that are much closer than others lose digits.
         check : the function checks and converts its arguments as `d(...)` does; of arrays that fit already,
             this takes a fraction of a microsecond each.
+        jit : "numba" compiles the same steps as loops: what is computed entry by entry makes no arrays in
+            between, and runs on all cores where there is enough to do. It pays for large arrays and many
+            steps of arithmetic; matrix products are those of BLAS anyway, and functions such as log are not
+            faster. The first call takes seconds, for each kind of numbers (float64, float32) and once more
+            for the first one that is large enough for several cores. Whole numbers are computed with as
+            floating-point ones. It needs the extra `einsumdiff[numba]`; what has no loop is refused here.
 
         >>> import numpy as np
         >>> from einsumdiff import derive
@@ -141,7 +158,7 @@ class Compiled:
         >>> core, core.trace(), core.solve(np.full(1000, 3.0))[:2].tolist()
         (<Compressed (1000, 1000): 1000 numbers of 1000000>, np.float64(1000.0), [3.0, 3.0])
         """
-        options = Options(target, form, value, copy, out, as_matrix, self._sized(sizes))
+        options = Options(target, form, value, copy, out, as_matrix, self._sized(sizes), expand, jit)
         return self._with_checks(options) if check else self._loaded(options)[0]
 
     def cost(self, /, **sizes: int) -> Account:
@@ -192,10 +209,17 @@ class Compiled:
                 found = self._sources.setdefault(options, self._generate(options))
         return found
 
+    @uncollected()
     def _generate(self, options: Options) -> str:
         from einsumdiff.targets import numpy as target
         from einsumdiff.views.index import formula_text
 
+        if options.jit:  # loops write all of their results
+            from einsumdiff.targets import numba as jit
+
+            plan = self._plan(replace(options, copy=True))
+            with self._setting:
+                return jit.source(plan, formula_text(self._program, self._jacobians), dict(options.sizes))
         plan = self._plan(options)
         with self._setting:
             return target.source(plan, formula_text(self._program, self._jacobians))
@@ -222,7 +246,8 @@ class Compiled:
                 if options.form == "dense"
                 else jacobians
             )
-            return lower(self._program, once, name=name, keys=keys, options=options, splits=splits)
+            real = [array.name for jac in jacobians for array in jac.wrt]
+            return lower(self._program, once, name=name, keys=keys, options=options, splits=splits, real=real)
 
     def _function_name(self, value: bool) -> str:
         return f"value_and_{self._name}" if value else self._name
@@ -238,9 +263,12 @@ class Compiled:
                     found = self._functions[options] = self._load(text, options)
         return found
 
+    @uncollected()
     def _load(self, text: str, options: Options) -> tuple[Function, Arguments]:
         from einsumdiff.targets import numpy as target
 
+        if options.jit and find_spec("numba") is None:
+            raise Unsupported("numba is not installed", None, 'pip install "einsumdiff[numba]"')
         jacobians, output = self._jacobians, self._program.output
         shapes = [(f"the derivative in {jac.wrt[-1].name}", jac.shape) for jac in jacobians]
         if options.value:

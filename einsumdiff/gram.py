@@ -99,7 +99,7 @@ class _Squaring:
                 return otherwise >= 0 and self.nonnegative(inner)
             case plan.Take(base) | plan.Scatter(base) | plan.Running(_, base):
                 return self.nonnegative(base)
-            case plan.Hot() | plan.Condition():
+            case plan.Hot() | plan.Condition() | plan.Softmax():
                 return True
             case plan.Cast(base):
                 return self.nonnegative(base)

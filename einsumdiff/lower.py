@@ -7,7 +7,7 @@ once and is small stands in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.forms.options import Options
 from einsumdiff.forms.storing import Known, hoisted, kept, times
 from einsumdiff.gram import squared
+from einsumdiff.kinds import Kinds
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Array,
@@ -41,13 +42,16 @@ from einsumdiff.nodes import (
     multiply_numbers,
     substitute_factor,
 )
+from einsumdiff.outer_sums import without_outer_sums
 from einsumdiff.pairs import Pairs
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
 from einsumdiff.recurring import recurring
+from einsumdiff.reuse import reused
 from einsumdiff.sharing import shared
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
+from einsumdiff.softmax import softmaxes
 from einsumdiff.terms import injective, known_labels
 from einsumdiff.ties import filled
 from einsumdiff.writing import passes
@@ -86,11 +90,12 @@ def lower(
     value: bool = False,
     options: Options | None = None,
     splits: Sequence[int] = (),
+    real: Collection[str] = (),
 ) -> Plan:
     """The plan of a function of all inputs that returns the results, the output's value first if asked.
 
     With `keys`, one for each result, the results are returned as a dictionary. `splits` gives for each result
-    the first axis that is a column, where the form knows rows and columns.
+    the first axis that is a column, where the form knows rows and columns. `real`: inputs that hold floats.
 
     Raises
     ------
@@ -110,11 +115,11 @@ def lower(
                 f"{module} is a module in generated source",
                 hint=f"call the input something else than {module}",
             )
-    lowering = _Lowering(program, name, options, keys)
+    lowering = _Lowering(program, name, options, keys, real)
     found = lowering.run(results, splits)
     pairs = lowering.products.pairs.again() if options.form == "dense" else None
     if pairs is not None:
-        other = _Lowering(program, name, options, keys, pairs).run(results, splits)
+        other = _Lowering(program, name, options, keys, real, pairs).run(results, splits)
         given = dict(options.sizes)
         found = min(found, other, key=lambda one: account(one, given, tuple(one.sources)).weight)
     return replace(found, keys=tuple(keys))
@@ -137,8 +142,10 @@ class _Lowering:
         name: str,
         options: Options,
         keys: Sequence[str | tuple[str, ...]],
+        real: Collection[str],
         pairs: Pairs | None = None,
     ) -> None:
+        self.real = frozenset(real)
         self.program, self.name, self.options, self.keys = program, name, options, keys
         self.statements: list[plan.Statement] = []
         self.products = Products(assumed=dict(options.sizes), pairs=pairs or Pairs())
@@ -156,6 +163,13 @@ class _Lowering:
         sizes = [size for d in self.program.definitions for size in d.shape]
         self.small = {name: SMALL for size in sizes for name in subtracted(size)}
         roots: list[Array] = [self.program.output] if value else []
+        if self.options.expand:
+            asked = [(result.terms, result.shape) for result in results]
+            output = self.program.output if value else None
+            results, output = without_outer_sums(asked, output, self.products.assumed)
+            if output is not None:
+                self.program = replace(self.program, output=output)
+                roots = [output]
         if self.options.form == "dense" and self.options.by_cost:
             asked = [(result.terms, result.shape) for result in results]
             results = multiplied_out(asked, roots, self.products.assumed)
@@ -199,21 +213,30 @@ class _Lowering:
         return Plan(
             self.name,
             self.program.inputs,
-            tuple(self._improved()),
+            tuple(self._improved(returns, indices)),
             tuple(returns),
             sources,
             indices=indices,
             shapes={n: a.shape for n, a in self.program.arrays.items() if isinstance(a, Definition)},
             keywords=("out", "out_is_zero=False") if self.options.out else (),
+            sizes=dict(self.options.sizes),
         )
 
-    def _improved(self) -> list[plan.Statement]:
-        """The statements as they are best computed."""
+    def _improved(self, returns: Sequence[str], indices: frozenset[str]) -> list[plan.Statement]:
+        """The statements, after what looks at all of them."""
 
         def fresh() -> str:
             return self._fresh("t")
 
-        return filled(squared(shared(self.statements, fresh), fresh), fresh)
+        statements = squared(shared(self.statements, fresh), fresh)
+        if self.options.jit:  # loops take entry by entry, and keep no arrays in between
+            return statements
+        statements = filled(softmaxes(statements), fresh)
+        if self.options.form != "dense" or not self.options.in_place:
+            return statements
+        numbers = [one.name for one in self.program.inputs if one.name not in indices]
+        real = {one.name for one in self.program.inputs if one.shape} & self.real
+        return reused(statements, returns, Kinds(numbers, real), self.products.assumed, fresh)
 
     # -- names and sizes --------------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import permutations
-from itertools import product as cartesian
 from typing import NamedTuple
 
 from einsumdiff.canonical import Key, body_key, collect, term_key
@@ -43,10 +42,9 @@ from einsumdiff.nodes import (
 )
 from einsumdiff.program import live
 from einsumdiff.sizes import AnySize, as_fraction, names, substitute, symbol
-from einsumdiff.unfolding import atoms, shifted, unfold
+from einsumdiff.unfolding import Unfolding, atoms, shifted
 
 MOST_AXES = 4
-MOST_WAYS = 64
 
 
 class Copied(NamedTuple):
@@ -193,12 +191,11 @@ class Normaliser(Copier):
     def __init__(
         self,
         known: dict[object, Definition],
-        symmetries: dict[Array, list[tuple[int, ...]]],
         inputs: Mapping[str, Array],
         sizes: Mapping[str, AnySize],
     ) -> None:
         super().__init__(inputs, sizes)
-        self.known, self.symmetries = known, symmetries
+        self.known, self.unfolding = known, Unfolding()
 
     def _define(self, definition: Definition) -> Copied:
         body = self.body(definition.body)
@@ -214,58 +211,67 @@ class Normaliser(Copier):
         rank = len(shape)
         # the axes of an operation and of an indicator each mean something else, whatever order is tried
         turns = rank <= MOST_AXES and not isinstance(body, Operate | OneHot)
-        for order in permutations(range(rank)) if turns else [tuple(range(rank))]:
-            for sign in (1, -1) if isinstance(body, Sum) else (1,):
+        for sign in (1, -1) if isinstance(body, Sum) else (1,):
+            for order in permutations(range(rank)) if turns else [tuple(range(rank))]:
                 turned = _turn(_scaled(body, sign) if isinstance(body, Sum) else body, order)
                 turned_shape = tuple(shape[k] for k in order)
                 key = (body_key(turned, turned_shape), turned_shape)
                 first = key if first is None else first
                 found = self.known.get(key)
                 if found is not None:
-                    return Copied(found, order, multiply_numbers(scale, sign))
+                    return _positive(Copied(found, order, multiply_numbers(scale, sign)))
         new = Definition(definition.name, shape, body, definition.named)
         assert first is not None
         self.known[first] = new
         if turns:
-            alike = [
-                order
-                for order in permutations(range(rank))
-                if tuple(shape[k] for k in order) == shape and body_key(_turn(body, order), shape) == first[0]
-            ]
-            if len(alike) > 1:
-                self.symmetries[new] = alike
-        return Copied(new, None, scale)
+            _find_symmetries(new)
+        return _positive(Copied(new, None, scale))
 
     def body(self, body: Body) -> Body:
-        if isinstance(body, Sum):
-            return Sum(tuple(collect(self.term(one) for term in body.terms for one in unfold(term))))
-        return super().body(body)
+        return Sum(tuple(self.terms(body.terms))) if isinstance(body, Sum) else super().body(body)
+
+    def terms(self, terms: Iterable[Term]) -> list[Term]:
+        """The terms with all that may be unfolded, like ones added."""
+        return collect(self.term(one) for term in terms for one in self.unfolding.unfold(term))
 
     def term(self, term: Term) -> Term:
         axes, one = shifted(super().term(term))
-        if any(isinstance(f, Extent) and not isinstance(f.size, int) for f in one.factors):
-            one = product(one.coefficient, (part for f in one.factors for part in atoms(f)), one.bound)
-        return self._turned(Term(axes, one))
-
-    def _turned(self, term: Term) -> Term:
-        """Of the ways to write entries of symmetric arrays the one with the least key."""
-        ways = 1
-        choices: list[list[Factor]] = []
-        for f in term.product.factors:
-            turns = self.symmetries.get(f.array, []) if isinstance(f, Entry) else []
-            ways *= max(1, len(turns))
-            if isinstance(f, Entry) and turns:
-                choices.append([Entry(f.array, tuple(f.forms[k] for k in o), f.power) for o in turns])
-            else:
-                choices.append([f])
-        if ways == 1 or ways > MOST_WAYS:
-            return term
-        one = term.product
-        terms = [Term(term.axes, Product(one.coefficient, way, one.bound)) for way in cartesian(*choices)]
-        return min(terms, key=lambda way: repr(term_key(way)))
+        # built anew, as entries of what is one array now merge
+        factors = [part for f in one.factors for part in atoms(f)]
+        return Term(axes, product(one.coefficient, factors, one.bound))
 
     def _known(self, body: Body, shape: tuple[AnySize, ...]) -> Definition:
-        return self.known.setdefault((body_key(body, shape), shape), Definition("", shape, body))
+        key = body_key(body, shape), shape
+        if key not in self.known:
+            self.known[key] = Definition("", shape, body)
+            _find_symmetries(self.known[key])
+        return self.known[key]
+
+
+def _find_symmetries(array: Definition) -> None:
+    """Note the orders of the axes in which an array is the same, and those in which it is its negative."""
+    body, shape = array.body, array.shape
+    if not 1 < len(shape) <= MOST_AXES:
+        return
+    key = body_key(body, shape)
+    opposite = body_key(_scaled(body, -1), shape) if isinstance(body, Sum) else None
+    orders = [order for order in permutations(range(len(shape))) if tuple(shape[k] for k in order) == shape]
+    turned = {order: body_key(_turn(body, order), shape) for order in orders}
+    opposed = tuple(order for order in orders if turned[order] == opposite)
+    alike = tuple(order for order in orders if turned[order] == key)
+    if len(alike) > 1 or opposed:
+        array.alike, array.opposed = alike, opposed
+
+
+def _positive(copied: Copied) -> Copied:
+    """A negative multiple as a positive one, where an order of the axes turns the sign: a[i] - a[j]."""
+    array, order, scale = copied
+    if scale >= 0 or not array.opposed:
+        return copied
+    turned = array.opposed[0]
+    return Copied(
+        array, turned if order is None else tuple(order[k] for k in turned), multiply_numbers(scale, -1)
+    )
 
 
 def _copy_of(body: Sum, shape: tuple[AnySize, ...]) -> Copied | None:
@@ -324,12 +330,11 @@ def same(
         return False
     order = [table[one.name] for one in others]
     known: dict[object, Definition] = {}
-    symmetries: dict[Array, list[tuple[int, ...]]] = {}
     shared = _Shared()
     keys = []
     for group, these in ((order, terms), (others, other_terms)):
         sizes = rename_sizes(one.shape for one in group)
-        copier = Normaliser(known, symmetries, shared, sizes)
+        copier = Normaliser(known, shared, sizes)
         shapes = {one.name: tuple(copier.size(size) for size in one.shape) for one in group}
         for name, shape in shapes.items():
             shared.setdefault(name, Array(name, shape))
@@ -344,9 +349,8 @@ class _Shared(dict[str, Array]):
         return self.setdefault(name, Array(name, ()))
 
 
-def _keys(copier: Copier, terms: Sequence[Term]) -> dict[Key, Number]:
-    copied = collect(copier.term(one) for term in terms for one in unfold(term))
-    return {term_key(term): term.product.coefficient for term in copied}
+def _keys(copier: Normaliser, terms: Sequence[Term]) -> dict[Key, Number]:
+    return {term_key(term): term.product.coefficient for term in copier.terms(terms)}
 
 
 def rename_sizes(shapes: Iterable[Iterable[AnySize]]) -> dict[str, AnySize]:

@@ -166,14 +166,18 @@ class Array:
     """What an entry reads: an input, a definition or a named constant. Compared by identity.
 
     `symmetric` is known of the last two axes, or not; `zeros` is `lower`, `upper` or `diagonal` where the
-    other entries are known to be 0. `declared` tells that something declared stands behind its value.
+    other entries are known to be 0. `declared` tells that something declared stands behind its value. `alike`
+    are the orders of its axes in which it is the same array, `opposed` those in which it is the negative one,
+    or none where that is not known: comparisons find them (`meaning.py`).
     """
 
-    __slots__ = ("declared", "name", "serial", "shape", "symmetric", "zeros")
+    __slots__ = ("alike", "declared", "name", "opposed", "serial", "shape", "symmetric", "zeros")
 
     def __init__(self, name: str, shape: tuple[AnySize, ...]) -> None:
         self.name, self.shape, self.serial = name, shape, next(_serials)
         self.symmetric, self.zeros, self.declared = False, "", False
+        self.alike: tuple[tuple[int, ...], ...] = ()
+        self.opposed: tuple[tuple[int, ...], ...] = ()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name}, {self.shape})"
@@ -379,6 +383,8 @@ def product(coefficient: Number, factors: Iterable[Factor], bound: Iterable[Labe
                 key: tuple[object, ...] = (array, forms)
                 if array.symmetric:
                     key = (array, forms[:-2], frozenset(forms[-2:]))
+                elif array.alike:
+                    key = (array, _ways(array, forms))
                 old = merged.get(key)
                 if isinstance(old, Entry):
                     forms, power = old.forms, as_fraction(old.power + power)
@@ -396,9 +402,10 @@ def product(coefficient: Number, factors: Iterable[Factor], bound: Iterable[Labe
                 if holds is None:
                     merged[(form, op)] = factor
             case Mask(array, forms, holds):
-                if (array, forms, not holds, "mask") in merged:
+                place = _ways(array, forms) if array.alike else forms
+                if (array, place, not holds, "mask") in merged:
                     return ZERO
-                merged[(array, forms, holds, "mask")] = factor
+                merged.setdefault((array, place, holds, "mask"), factor)
             case Extent(size, power):
                 coefficient = _merge_extent(merged, coefficient, size, power)
     if not _beside_zeros(merged):
@@ -416,6 +423,11 @@ def product(coefficient: Number, factors: Iterable[Factor], bound: Iterable[Labe
     if coefficient == 0 and not isinstance(coefficient, float):
         return ZERO
     return Product(coefficient, tuple(merged.values()), tuple(kept))
+
+
+def _ways(array: Array, forms: tuple[Form, ...]) -> frozenset[tuple[Form, ...]]:
+    """All ways to write one entry of an array that is the same in several orders of its axes."""
+    return frozenset(tuple(forms[k] for k in order) for order in array.alike)
 
 
 def _drop_summed_places(merged: dict[tuple[object, ...], Factor], bound: list[Label]) -> None:

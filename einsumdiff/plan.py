@@ -111,6 +111,15 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Softmax:
+    """`exp(base)` over its own sum along the labels: `exp(base - logsumexp(base))` with one exponential."""
+
+    base: Expr
+    labels: Axes
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Others:
     """Along `label`: the product of all other entries. Its axis stays, under the label `axes` has."""
 
@@ -291,6 +300,7 @@ Expr = (
     | Power
     | Contract
     | Fold
+    | Softmax
     | Others
     | Running
     | RunningAt
@@ -308,6 +318,10 @@ Expr = (
     | Whole
     | Cast
 )
+
+
+KINDS = frozenset(Expr.__args__)
+"""The classes of expressions."""
 
 
 def union(parts: Sequence[Expr]) -> tuple[Label, ...]:
@@ -338,6 +352,8 @@ def parts(value: Expr) -> tuple[Expr, ...]:
             return (index,)
         case Power(base, _, _) | Fold(_, base, _) | Others(base, _, _) | Cast(base, _) | Whole(base, _):
             return (base,)
+        case Softmax(base, _, _):
+            return (base,)
         case Apply(_, operands, _) | Perform(_, operands, _):
             return operands
         case Select(conditions, inner, _, _):
@@ -367,7 +383,7 @@ def rebuilt(value: Expr, change: Callable[[Expr], Expr]) -> Expr:
     new: dict[str, Any] = {}
     for one in fields(value):
         old = getattr(value, one.name)
-        if isinstance(old, Expr):
+        if type(old) in KINDS:
             new[one.name] = next(rest)
         elif isinstance(old, tuple) and one.name == "operands":
             new[one.name] = tuple(next(rest) for _ in old)
@@ -414,6 +430,8 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
             return Power(relabelled(base, new), power, axes(labels))
         case Fold(op, base, labels):
             return Fold(op, relabelled(base, new), axes(labels))
+        case Softmax(base, over, labels):
+            return Softmax(relabelled(base, new), axes(over), axes(labels))
         case Others(base, label, labels):
             return Others(relabelled(base, new), new.get(label, label), axes(labels))
         case Running(op, base, label, place, reverse, apart, labels):
@@ -483,6 +501,16 @@ class Write:
     labels: Axes
     first: bool
     apart: bool
+
+    @property
+    def outer(self) -> tuple[int, Multiply] | None:
+        """The sign and the product, where it is one of two smaller arrays that is multiplied in its place."""
+        sign, value = signed(self.value)
+        if not (self.first and self.apart and isinstance(value, Multiply)):
+            return None
+        sides = (len(value.left.axes), len(value.right.axes))
+        smaller = min(sides) > 0 and max(sides) < len(value.axes) == len(self.labels)
+        return (sign, value) if smaller else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -570,7 +598,28 @@ class Buffer:
     body: tuple[Statement, ...]
 
 
-Statement = Assign | Zeros | Write | Loop | Store | Operator | Copy | Buffer
+@dataclass(frozen=True, slots=True)
+class Into:
+    """`name = value`, written over the variable `buffer`, which nobody reads any more but `value` itself.
+
+    The value is an operation on entries, of the buffer's type and shape, and its operands are read before
+    it is written; `axes` are the buffer's, in the labels of the value.
+    """
+
+    name: str
+    buffer: str
+    value: Expr
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The variable is not there any more, and its memory neither."""
+
+    name: str
+
+
+Statement = Assign | Into | Drop | Zeros | Write | Loop | Store | Operator | Copy | Buffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -595,6 +644,7 @@ class Plan:
     `indices` are the parameters that hold places of axes, and no numbers.
     `sources` tells for each size name the axis that it is read from.
     `shapes` are those of the program's definitions, to be named in messages.
+    `sizes` are what the names of sizes will be about, where that was said.
     """
 
     name: str
@@ -606,6 +656,7 @@ class Plan:
     indices: frozenset[str] = frozenset()
     shapes: Mapping[str, tuple[AnySize, ...]] = field(default_factory=dict)
     keywords: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     def sourceless(self, size: str) -> Unsupported:
         """That no parameter has an axis of that size, and how to give it a number."""

@@ -9,7 +9,7 @@ from math import isfinite
 
 from einsumdiff import plan
 from einsumdiff.contract import along, order
-from einsumdiff.costs import volume
+from einsumdiff.costs import Stored, volume
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import (
     Array,
@@ -137,7 +137,7 @@ class Products:
             if (alone and len(operands) > 1) or (alone and side < 0):
                 if side < 0:
                     value, side = plan.Divide(plan.Literal(1), value, value.axes), 1
-                value = plan.Fold("sum", value, tuple(n for n in value.axes if n not in alone))
+                value = _summed(value, tuple(n for n in value.axes if n not in alone))
             ready.append((value, side))
         sets = [frozenset(value.axes) for value, _ in ready]
         final = frozenset(n for s in sets for n in s) - summed
@@ -145,7 +145,8 @@ class Products:
         if self.moving is not None:
             moving = [self.moving in plan.reads(value) for value, _ in ready]
         possible = self.pairs.possible([value for value, _ in ready], final)
-        path = order(sets, final, moving, self.assumed, self.pairs.prices(possible))
+        stored = [Stored(v.name, v.axes) if isinstance(v, plan.Load) else None for v, _ in ready]
+        path = order(sets, final, moving, self.assumed, self.pairs.prices(possible), stored)
         self.pairs.chosen(path, sets, final, possible, self.assumed)
         live_count: dict[Label, int] = {}
         for s in sets:
@@ -163,7 +164,7 @@ class Products:
         if side < 0:
             value = plan.Divide(plan.Literal(1), value, value.axes)
         rest = tuple(n for n in value.axes if n not in summed)
-        return value if len(rest) == len(value.axes) else plan.Fold("sum", value, rest)
+        return value if len(rest) == len(value.axes) else _summed(value, rest)
 
     @staticmethod
     def _pair(a: _Side, b: _Side, done: set[Label]) -> _Side:
@@ -380,6 +381,14 @@ def triangle(guard: Guard, bound: Sequence[Label], barred: Container[Label]) -> 
     apart = guard.form.constant == -1
     ways = [(b, a, False, apart), (a, b, True, apart)]
     return [way for way in ways if way[0] in bound]
+
+
+def _summed(value: Expr, axes: tuple[Label, ...]) -> Expr:
+    """The sum over all other axes; of the squares of all entries it is a product, which makes no array."""
+    match value:
+        case plan.Power(plan.Load() as base, 2) if not axes:
+            return plan.Contract(base, base, ())
+    return plan.Fold("sum", value, axes)
 
 
 def _solved(inverse: Expr, right: Expr, done: set[Label]) -> plan.Solve | None:

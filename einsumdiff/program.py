@@ -372,8 +372,14 @@ class Builder:
         return at(array, tuple(bare(label) for label in body.axes))
 
     def reduce(self, op: str, value: Value, over: Iterable[Label]) -> Value:
-        """`op` (`prod max min logsumexp`) over axes or open labels, all of them borne or not."""
+        """`op` (`prod max min logsumexp`) over axes or open labels, all of them borne or not.
+
+        Identities see `logsumexp` as what it stands for, `log(sum(exp(x)))`, and make it one where none
+        applies to a part: that is how it is printed, so a formula that is read back is the same again.
+        """
         over = tuple(over)
+        if op == "logsumexp" and self.rewrite is not None:
+            return self.call("log", [self.sum(self.call("exp", [value]), over)])
         entry = self.entry(value)
         borne = {label for form in entry.forms for label in form.labels}
         missing = tuple(label for label in over if label not in borne)
@@ -385,12 +391,13 @@ class Builder:
             )
             entry = Entry(array, tuple(bare(label) for label in labels))
             borne = set(labels)
-        axes = tuple(
-            dict.fromkeys(label for form in entry.forms for label in form.labels if label not in over)
-        )
-        body = Reduce(op, axes, over, entry)
         kept = tuple(label for label in value.axes if label not in over)
-        return Value(kept, self.body_value(body).products)
+        return Value(kept, self.reduced(op, entry, over).products)
+
+    def reduced(self, op: str, entry: Entry, over: tuple[Label, ...]) -> Value:
+        """`op` over labels that the entry bears; its other labels stay open."""
+        labels = dict.fromkeys(label for form in entry.forms for label in form.labels)
+        return self.body_value(Reduce(op, tuple(label for label in labels if label not in over), over, entry))
 
     def masked(self, condition: Value, a: Value, b: Value) -> Value:
         """`where(condition, a, b)`: masks on both, so that what is not chosen cannot harm (0*inf is 0).

@@ -20,6 +20,7 @@ from itertools import combinations
 from einsumdiff.canonical import body_key, term_key
 from einsumdiff.contract import cost, together
 from einsumdiff.cutting import cut, is_piece, plain, put_together
+from einsumdiff.distribute import stored
 from einsumdiff.nodes import (
     Array,
     Definition,
@@ -347,6 +348,8 @@ def _weight(results: Sequence[Sequence[Term]], kept: Sequence[Array], sizes: Map
     total = 0.0
     for one in products:
         factors = [frozenset(factor_labels(f)) for f in one.factors]
+        lying = [stored(f) for f in one.factors]
         for group in together(factors):
-            total += cost([factors[k] for k in group], frozenset(one.bound), sizes).weight
+            apart = [factors[k] for k in group], frozenset(one.bound), sizes, [lying[k] for k in group]
+            total += cost(*apart).weight
     return total

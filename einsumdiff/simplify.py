@@ -431,7 +431,7 @@ def _build(right: tree.Tree, found: _Match, builder: Builder) -> Value:
             fresh = {label: label.fresh() for label in labels}
             inner = _build(body, found, builder)
             products = inner.substitute({old: bare(new) for old, new in fresh.items()})
-            return builder.reduce("logsumexp", Value((), products), tuple(fresh.values()))
+            return builder.reduced("logsumexp", builder.entry(Value((), products)), tuple(fresh.values()))
         case tree.Subscript(base=tree.Name(name=name), items=(tree.Name(name=item),)):
             return Value((), found.variables.get(f"{name}[{item}]", found.variables[name]))
         case tree.Unary(op="-", operand=operand):

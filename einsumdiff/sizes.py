@@ -38,13 +38,15 @@ def _order(monomial: Monomial) -> tuple[int, tuple[str, ...]]:
 class Size:
     """An integer polynomial in size names: `n`, `m*n`, `n - k + 1`."""
 
-    __slots__ = ("_hash", "names", "terms")
+    __slots__ = ("_hash", "names", "terms", "weight")
     terms: tuple[tuple[Monomial, int], ...]
     names: tuple[str, ...]  # of the sizes in it, in order, each once
+    weight: float | None  # see `assumed`, which finds it when it is first asked
 
     def __init__(self, terms: tuple[tuple[Monomial, int], ...]) -> None:
         self.terms = terms
         self._hash = hash(terms)
+        self.weight = None
         atoms = [atom for monomial, _ in terms for atom in monomial]
         self.names = tuple(
             dict.fromkeys(
@@ -295,14 +297,26 @@ def nonnegative(size: AnySize, facts: tuple[AnySize, ...] = ()) -> bool:
     return any(_plainly(one - f - g) for one in multiples for f, g in combinations(useful, 2))
 
 
-def assumed(size: AnySize, sizes: Mapping[str, int], default: int = 100) -> float:
+ASSUMED = 100
+"""What a name counts as in costs, where nobody says what it is."""
+
+
+def assumed(size: AnySize, sizes: Mapping[str, int], default: int = ASSUMED) -> float:
     """A number to weigh costs with: names that are not given count as `default`.
 
     What is subtracted from a size is taken to be small beside it: `n - k + 1` weighs like `n`.
     """
     if isinstance(size, int):
         return float(max(1, size))
-    if given(size, sizes):
+    if not sizes and default == ASSUMED:
+        if size.weight is None:
+            size.weight = _weighed(size, sizes, default)
+        return size.weight
+    return _weighed(size, sizes, default)
+
+
+def _weighed(size: Size, sizes: Mapping[str, int], default: int) -> float:
+    if sizes and given(size, sizes):
         return float(max(1, evaluate(size, sizes)))
     total = 0.0
     for monomial, c in size.terms:

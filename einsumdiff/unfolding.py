@@ -7,6 +7,7 @@ of its meaning.
 from __future__ import annotations
 
 from einsumdiff.nodes import (
+    Array,
     Definition,
     Entry,
     Extent,
@@ -23,34 +24,35 @@ from einsumdiff.nodes import (
 )
 from einsumdiff.sizes import Size, nonnegative
 
-MOST_FACTORS = 24
+MOST_FACTORS = 100
 MOST_POWER = 4
 """A power of a sum is a product over as many labels: beyond this it stays a power."""
 
 
-def unfold(term: Term) -> list[Term]:
-    """The term without definitions that hold one product, or all of the term.
+class Unfolding:
+    """Terms without definitions that hold one product, or all of the term.
 
     v[i] = a[i,k]*b[k]:  c[i]*v[i]  ->  c[i]*a[i,k]*b[k]
 
-    How a derivative is cut into definitions is no part of its meaning. Products over sums stay, and a
-    product that would have more than `MOST_FACTORS` factors does.
+    How a derivative is cut into definitions is no part of its meaning. Products over sums stay. Where all
+    would be more than `MOST_FACTORS` factors the definitions of the most factors do: which these are must
+    not depend on the order in which a product was written.
     """
-    found: list[Term] = []
-    stack = [term]
-    while stack:
-        one = stack.pop()
-        for k, factor in enumerate(one.product.factors):
-            terms = _plain_terms(factor)
-            power = factor.power if isinstance(factor, Entry) else 1
-            alone = len(one.product.factors) == 1 and power == 1
-            if terms is None or (len(terms) > 1 and not alone):
+
+    def __init__(self) -> None:
+        self.sizes: dict[Array, int] = {}
+
+    def unfold(self, term: Term) -> list[Term]:
+        found: list[Term] = []
+        stack = [term]
+        while stack:
+            one = stack.pop()
+            factor, terms = self._next(one.product)
+            if factor is None:
+                found.append(one)
                 continue
-            if len(one.product.factors) + max(len(t.product.factors) for t in terms) > MOST_FACTORS:
-                continue
-            assert isinstance(factor, Entry)
-            left = (factor._replace(power=power - 1),) if power != 1 else ()
-            rest = (*one.product.factors[:k], *left, *one.product.factors[k + 1 :])
+            left = (factor._replace(power=factor.power - 1),) if factor.power != 1 else ()
+            rest = (*(f for f in one.product.factors if f is not factor), *left)
             for inner in reversed(terms):
                 access = {
                     axis.labels[0]: form
@@ -58,17 +60,59 @@ def unfold(term: Term) -> list[Term]:
                     if axis.coefficients
                 }
                 part = inner.product.substitute(access)
-                outer = Product(one.product.coefficient, rest)
                 whole = product(
-                    multiply_numbers(outer.coefficient, part.coefficient),
+                    multiply_numbers(one.product.coefficient, part.coefficient),
                     (*rest, *part.factors),
                     (*one.product.bound, *part.bound),
                 )
                 stack.append(Term(one.axes, whole))
-            break
-        else:
-            found.append(one)
-    return found
+        return found
+
+    def _next(self, one: Product) -> tuple[Entry | None, tuple[Term, ...]]:
+        """The definition to go next, with its terms: after those that read it, as their powers of it add."""
+        if len(one.factors) == 1:
+            (only,) = one.factors
+            terms = _plain_terms(only)
+            if terms is not None and isinstance(only, Entry) and (only.power == 1 or len(terms) == 1):
+                return only, terms
+            return None, ()
+        plain = [f for f in one.entries if _one_product(f) is not None]
+        sizes = {f: self._size(f) for f in plain}
+        total = len(one.factors) + sum(size - 1 for size in sizes.values())
+        while total > MOST_FACTORS and sizes:
+            most = max(sizes.values())
+            total -= (most - 1) * sum(size == most for size in sizes.values())
+            sizes = {f: size for f, size in sizes.items() if size < most}
+        last = max(sizes, key=lambda f: f.array.serial, default=None)
+        return last, (_plain_terms(last) or ()) if last is not None else ()
+
+    def _size(self, entry: Entry) -> int:
+        """How many factors an entry of one product is when all is unfolded; or more than there may be."""
+        stack = [entry.array]
+        while stack:
+            if stack[-1] in self.sizes:
+                stack.pop()
+                continue
+            read = _one_product(Entry(stack[-1], ())) or ()
+            inner = [f for f in read if isinstance(f, Entry) and _one_product(f) is not None]
+            missing = [f.array for f in inner if f.array not in self.sizes]
+            if missing:
+                stack += missing
+            else:
+                size = len(read) + sum(self._power(f) * self.sizes[f.array] - 1 for f in inner)
+                self.sizes[stack.pop()] = min(size, MOST_FACTORS + 1)
+        return self._power(entry) * self.sizes[entry.array]
+
+    @staticmethod
+    def _power(entry: Entry) -> int:
+        assert isinstance(entry.power, int)
+        return entry.power
+
+
+def _one_product(entry: Entry) -> tuple[Factor, ...] | None:
+    """The factors of the one product that a definition holds."""
+    terms = _plain_terms(entry)
+    return terms[0].product.factors if terms is not None and len(terms) == 1 else None
 
 
 def _plain_terms(factor: Factor) -> tuple[Term, ...] | None:

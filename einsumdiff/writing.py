@@ -16,8 +16,10 @@ from einsumdiff.costs import volume
 from einsumdiff.nodes import Form, Label, Product, Term, bare
 from einsumdiff.solve import join
 
-MOST_COMPARED = 20
+MOST_COMPARED = 30
 """So many passes are compared with each other; those behind add to what is there."""
+MOST_SOLVED = 6
+"""So many are compared by solving equations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,28 @@ def passes(terms: Sequence[Term], sizes: Mapping[str, int]) -> list[Pass]:
         for term in group[1:]:
             own = colours(term.axes, Product(1))
             products.append(term.product.substitute({a: bare(b) for a, b in zip(own, labels, strict=True)}))
-        alone = len(found) < MOST_COMPARED and all(_apart(axes, one.axes) for one in found)
+        few = len(found) < MOST_SOLVED
+        alone = len(found) < MOST_COMPARED and all(_apart(axes, one.axes, few) for one in found)
         found.append(Pass(axes, labels, tuple(products), alone))
     return found
 
 
-def _apart(left: Sequence[Form], right: Sequence[Form]) -> bool:
-    """Is it proved that the two patterns have no place in common?"""
-    other = Term(tuple(right), Product(1)).fresh()
-    labels = dict.fromkeys(label for form in (*left, *other.axes) for label in form.labels)
-    equalities = [a - b for a, b in zip(left, other.axes, strict=True)]
-    return not join((), 1, [], equalities, labels)
+def _apart(left: Sequence[Form], right: Sequence[Form], thorough: bool) -> bool:
+    """Is it proved that the two patterns have no place in common?
+
+    By axes that are a label in one of them, which two bands have; `thorough` solves all of the equations.
+    """
+    values: dict[Label, Form] = {}
+    for f, g in zip(left, right, strict=True):
+        if g.label is not None:
+            values.setdefault(g.label, f)
+    for f, g in zip(left, right, strict=True):
+        if all(label in values for label in g.labels):
+            difference = f - g.substitute(values)
+            if not difference.coefficients and isinstance(difference.constant, int) and difference.constant:
+                return True
+    if not thorough:
+        return False
+    other = Term(tuple(right), Product(1)).fresh().axes
+    labels = dict.fromkeys(label for form in (*left, *other) for label in form.labels)
+    return not join((), 1, [], [f - g for f, g in zip(left, other, strict=True)], labels)

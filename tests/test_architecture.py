@@ -13,21 +13,21 @@ import einsumdiff
 PACKAGE = Path(einsumdiff.__file__).parent
 
 LAYERS = """
-    errors  data  sizes  properties  tracing  language  language.domains  indexing  forms
+    errors  data  uncollected  sizes  properties  tracing  language  language.domains  indexing  forms
     forms.options
     language.tree  nodes  language.faults  packing  tracing.places  language.stored_tables
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding  plan
     language.matrix_faults  tracing.graph  cutting
-    accounts  program  equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
+    program  equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
     language.by_sympy  symmetry  pairs
     structure
     language.table  indexing.shapes  indicators  needed  prologue  subspace
-    language.matrix_functions
-    language.matrix  extension
-    indexing.scalars  products  indexing.ranges  indexing.calls  request
+    language.matrix_functions  kinds
+    language.matrix  extension  templates
+    accounts  indexing.scalars  products  indexing.ranges  indexing.calls  request
     indexing.resolve  indexing.sizing  vocabulary
     indexing.cases  indexing.statements  indexing.known_sizes
     indexing.values
@@ -45,10 +45,11 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute  sharing  writing  recurring  ties
+    gram  distribute  sharing  writing  softmax  reuse  ties
+    outer_sums  recurring
     lower  tracing.recorded  relying
     tracing.tracer
-    targets  targets.numpy.helpers  targets.numpy.text
+    targets  targets.numpy.flat  targets.numpy.helpers  targets.numpy.text
     targets.numpy.views
     targets.numpy.products  targets.numpy.places
     targets.numpy.expressions
@@ -58,7 +59,13 @@ LAYERS = """
     forms.solving
     forms.compressed
     forms.runtime  forms.assembly
-    targets.numpy.module  targets.numpy.loading  evaluate
+    targets.numba.scalars
+    targets.numba.entries
+    targets.numba.nests
+    targets.numba.arrays
+    targets.numba.loops
+    targets.numba.module
+    targets.numpy.module  targets.numpy.loading  targets.numba  evaluate
     targets.numpy
     views  views.letters  views.ranges  views.text
     views.writer

@@ -18,7 +18,7 @@ from test_random_programs import cases, derived, used
 
 from einsumdiff import derive, distribute, products
 from einsumdiff.contract import cost, order, steps
-from einsumdiff.costs import pair
+from einsumdiff.costs import Stored, pair, stored_pair, with_itself
 from einsumdiff.errors import NameFault, ValueFault
 from einsumdiff.forms.options import Options
 from einsumdiff.nodes import Label
@@ -77,7 +77,10 @@ def test_a_cp_gradient_uses_gram_matrices(wrt):
     m, r = 100, 20
     found = d.cost(m=m, n=m, p=m, q=r)
     # T with the Khatri-Rao product, two Gram matrices and what they are multiplied by
-    assert found.flops == 2 * m**3 * r + m * m * r + 2 * 2 * m * r * r + r * r + 2 * m * r * r + 2 * m * r
+    # that of B is between the axes of T that are summed: T with C first saves a copy of T
+    ahead = 2 if wrt == "B" else 1
+    grams = 2 * 2 * m * r * r + r * r
+    assert found.flops == 2 * m**3 * r + ahead * m * m * r + grams + 2 * m * r * r + 2 * m * r
 
 
 def test_a_cp_gradient_uses_gram_matrices_at_assumed_sizes_too():
@@ -117,6 +120,46 @@ def test_rounding_stays_small_when_a_residual_is_multiplied_out(wrt):
     out = d.compile(sizes=THIN)(**arrays)
     largest = np.abs(arrays["T"]).max() * 60 * np.abs(arrays["V"]).max()
     assert np.abs(out - formed).max() <= 1e-14 * largest
+
+
+# -------------------------------------------------------------------------------------- thin products
+
+
+def test_a_thin_matrix_stands_on_the_left_of_a_wide_one():
+    d = derive(FACTORISATION, wrt="U")
+    assert result(d.source(sizes={"m": 2000, "n": 1000, "p": 10})) == "(2*(V.T @ V @ U.T - V.T @ T.T)).T"
+    d = derive("X: (m, n); W: (n, k); P: (m, k); L = sum(P * (X @ W))", wrt="W")
+    assert result(d.source(sizes={"m": 5000, "n": 600, "k": 7})) == "(P.T @ X).T"
+    d = derive("X: (m, n); W: (n, k); P: (m, k); L = sum(P * (X @ W))", wrt="P")
+    assert result(d.source(sizes={"m": 5000, "n": 600, "k": 7})) == "(W.T @ X.T).T"
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {},
+        {"m": 5000, "k": 7},
+        {"m": 500, "n": 600, "k": 7},
+        {"m": 5000, "n": 600, "k": 100},
+        {"m": 500000, "n": 20, "k": 7},
+        {"m": 5000, "n": 600, "k": 1},
+    ],
+)
+def test_others_stand_as_they_are_written(sizes):
+    d = derive("X: (m, n); W: (n, k); P: (m, k); L = sum(P * (X @ W))", wrt="P")
+    assert result(d.source(sizes=sizes)) == "X @ W"
+
+
+@pytest.mark.parametrize("wrt", ["W", "b", "X"])
+@pytest.mark.parametrize("out", [False, True])
+def test_thin_products_are_the_slope_of_the_function(wrt, out):
+    d = derive("X: (m, n); W: (n, k); b: (k,); P: (m, k); L = sum(exp((X @ W + b)*P))", wrt=wrt)
+    arrays = {name: 0.3 * one for name, one in drawn(d, m=5, n=7, k=3).items()}
+    slope = numerical_jacobian(d._value_alone(), arrays, wrt)
+    function = d.compile(sizes={"m": 5000, "n": 600, "k": 7}, out=out)
+    more = {"out": np.full_like(arrays[wrt], np.nan)} if out else {}
+    assert_close(function(**arrays, **more), slope, 1e-8)
+    assert "W.T @ X.T" in d.source(sizes={"m": 5000, "n": 600, "k": 7})
 
 
 # ---------------------------------------------------------------------------------- order of contraction
@@ -171,6 +214,71 @@ def test_the_order_follows_the_sizes_that_are_given():
     m, n, p, q = d._sizes[:2] + d._sizes[2:4]
     assert result(d.source(sizes={m: 2, n: 500, p: 500, q: 500})) == "A @ B @ C"
     assert result(d.source(sizes={m: 500, n: 500, p: 500, q: 2})) == "A @ (B @ C)"
+
+
+# --------------------------------------------------------------------- arrays as they lie in memory
+
+FOUR = "C[a,b,c,e] = A[d,a,f,b]*B[c,f,d,e]; L = sum(C**2)"
+EIGHT = dict.fromkeys(["m", "n", "p", "q", "r", "s"], 8)
+
+
+def test_an_array_is_multiplied_with_itself_where_that_is_half_the_work():
+    d = derive(FOUR, wrt="A")
+    source = d.source(sizes=EIGHT)
+    assert "_gram(B, (1, 2, 0, 3), (m*p, r*s))" in source
+    body = source.rpartition('"""')[2]
+    assert "C = " not in body and body.count(" @ ") == 1
+    assert "_gram(" not in d.source(sizes=EIGHT | {"m": 100}), "B with itself is larger than B with A"
+    assert "C = " in d.source(sizes=EIGHT, value=True), "the product is needed anyhow"
+
+
+@pytest.mark.parametrize(
+    "text, wrt",
+    [
+        (FOUR, "A"),
+        ("C[a,b,c] = A[d,a,f]*B[c,f,d,b]; L = sum(C**2*w)", "A"),
+        ("C[a,c] = A[d,a,f]*B[d,c,f]; L = sum(C**2)", "A"),
+        ("C[a,c] = A[a,d,f]*B[d,f,c]; L = sum(C**2)", "A"),
+        ("C[a,c] = A[a,d,f]*B[c,f,d]; L = sum(C**2)", "B"),
+        ("G[a,b,c,d] = B[a,k,b]*B[c,k,d]; L = sum(G*A)", "A"),
+        ("G[a,b,c,d] = B[a,k,b]*B[d,k,c]; L = sum(G*A)", "A"),
+        ("G[a,b,c] = B[a,k,b]*B[c,k,b]; L = sum(G*A)", "A"),
+    ],
+)
+def test_products_of_an_array_with_itself_are_the_slope_of_the_function(text, wrt):
+    d = derive(text, wrt=wrt)
+    for sizes in ([2, 3, 5, 7, 2, 3], [3, 2, 2, 5, 7, 3]):
+        sizes = dict(zip(d._sizes, sizes, strict=False))
+        arrays = drawn(d, **sizes)
+        slope = numerical_jacobian(d._value_alone(), arrays, wrt)
+        for planned in (None, sizes, dict.fromkeys(d._sizes, 8), dict.fromkeys(d._sizes, 1000)):
+            assert_close(d.compile(sizes=planned)(**arrays), slope, 1e-8)
+
+
+def test_a_product_with_itself_of_other_axes_is_none():
+    i, j, k = (Label(n) for n in (5, 5, 7))
+    assert with_itself(Stored("A", (i, k)), Stored("A", (j, k)), frozenset({i, j}))
+    assert not with_itself(Stored("A", (i, k)), Stored("B", (j, k)), frozenset({i, j}))
+    assert not with_itself(Stored("A", (i, k)), Stored("A", (k, j)), frozenset({i, j}))
+    assert not with_itself(Stored("A", (i, k)), Stored("A", (j, k)), frozenset({i, j, k}))
+
+
+def test_a_copy_for_blas_is_counted():
+    i, j, k, q = (Label(n) for n in (5, 6, 7, 8))
+    a, b, result = frozenset({i, j, k}), frozenset({i, k, q}), frozenset({j, q})
+    known = pair(a, b, result, {})
+    assert stored_pair(a, b, result, {}) == known
+    apart = stored_pair(a, b, result, {}, Stored("A", (i, j, k)), Stored("B", (i, k, q)))
+    assert apart.bytes - known.bytes == 2 * 8 * 5 * 6 * 7
+    assert stored_pair(a, b, result, {}, Stored("A", (j, i, k)), Stored("B", (i, k, q))) == known
+    batch = frozenset({i, j, q})
+    assert stored_pair(a, b, batch, {}, Stored("A", (i, k, j))).bytes == pair(a, b, batch, {}).bytes
+
+
+def test_a_factor_is_multiplied_first_where_that_saves_a_copy():
+    d = derive(CP, wrt="B")
+    sizes = dict(zip(d._sizes, (100, 100, 100, 20), strict=True))
+    assert "T.reshape((m, n*p)).T @ A" in d.source(sizes=sizes)  # and not `T` with its axes moved
 
 
 # --------------------------------------------------------------------------------------- the same numbers

@@ -5,7 +5,7 @@ import ast
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numeric import assert_close, numerical_jacobian
 from scipy import special
@@ -159,6 +159,10 @@ def test_the_second_derivative_is_the_slope_of_the_first(case):
 
 @settings(max_examples=100)
 @given(cases())
+@example(("softmax(log(1 + (sin(u))**2))", "u"))
+@example(("log(1 + (((x[..., None] * x + s)).T)**2)", "s"))
+@example(("(sin((outer(u, u)).T) @ softmax((A @ z)))", "u"))
+@example(("(where((outer(z, z)).T > 0, (outer(z, z)).T, ((S * T) * sigmoid(S))))", "z"))
 def test_the_printed_formula_reads_back_and_is_the_same_again(case):
     text, wrt = case
     d = derived(text, wrt)

@@ -14,6 +14,9 @@ NAMES = {
 }
 """What has a name of its own in the source of each form."""
 
+JIT = ("numba", "math", "functools", "range", "min", "max", "loops", "parallel")
+"""What has a name of its own in loops."""
+
 FORMS = tuple(NAMES)
 
 
@@ -31,13 +34,17 @@ class Options:
     out: bool = False
     as_matrix: bool = False
     sizes: tuple[tuple[str, int], ...] = ()
+    expand: bool = False
+    jit: str | None = None
     by_cost: bool = True
     """Whether sums are multiplied out where that costs less; False for tests, which compare the two."""
+    in_place: bool = True
+    """Whether arrays that nobody reads any more are written over; False for tests, and for other targets."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names that nothing else may have in the source."""
-        return *NAMES[self.form], *(("out", "out_is_zero") if self.out else ())
+        return *NAMES[self.form], *(("out", "out_is_zero") if self.out else ()), *(JIT if self.jit else ())
 
     def __post_init__(self) -> None:
         if self.target != "numpy":
@@ -46,6 +53,11 @@ class Options:
             near = nearest(str(self.form), FORMS) or FORMS
             known = " or ".join(f'form="{one}"' for one in near)
             raise ValueFault(f"there is no form {self.form!r}", None, f"write {known}")
+        if self.jit not in (None, "numba"):
+            raise ValueFault(f"there is no jit {self.jit!r}", None, 'write jit="numba"')
+        if self.jit and (self.form != "dense" or self.out):
+            asked = "a buffer out=" if self.form == "dense" else f"the {self.form} form"
+            raise ValueFault(f"jit= is for new dense arrays, and this is {asked}", None, "leave jit= out")
         if self.as_matrix and self.form != "sparse":
             raise ValueFault(
                 f"as_matrix= is of the sparse form, and this is {self.form}", None, 'ask for form="sparse"'
@@ -56,3 +68,7 @@ class Options:
             )
         if self.out and not self.copy:
             raise ValueFault("copy=False returns no buffer, and out= does", None, "leave one of them out")
+        if self.expand and self.form != "dense":
+            raise ValueFault(
+                f"expand= is of the dense form, and this is {self.form}", None, "leave expand= out"
+            )

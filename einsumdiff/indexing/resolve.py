@@ -105,6 +105,7 @@ class Reader:
     """Reads expressions with the help of `names`."""
 
     names: Names
+    plain: bool = False  # what is read stands in an argument without letters, which was looked through
 
     def read(self, node: tree.Tree, indexed: bool) -> Node:
         """The expression; in indexed notation a scalar entry, else a whole array."""
@@ -254,7 +255,8 @@ class Reader:
         return whole
 
     def _argument(self, value: tree.Tree, indexed: bool, call: tree.Apply) -> Node:
-        if not indexed:
+        outer = self.plain
+        if not indexed and not outer:
             letter = first_letter(value, self.names)
             if letter is not None:
                 inside = value.span.source
@@ -265,7 +267,10 @@ class Reader:
                 elif name in EXPLICIT:
                     hint = f"give it whole arrays, or write {name}[{letter.name}]({inside})"
                 raise IndexFault(f"{name} works on whole arrays, and {inside} is an entry", value.span, hint)
-        return self.read(value, indexed)
+            self.plain = True
+        found = self.read(value, indexed)
+        self.plain = outer
+        return found
 
     def static(self, node: tree.Tree) -> Static:
         """An argument that is no array."""

@@ -11,7 +11,7 @@ from einsumdiff.language.table import Function, NamedNumber, Operation, load_tab
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import Size
 from einsumdiff.targets.numpy.places import Places
-from einsumdiff.targets.numpy.products import Products
+from einsumdiff.targets.numpy.products import Products, places
 from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, SIGN, SUM, Axes, Text, level_of, number
 from einsumdiff.targets.numpy.views import ordered
 
@@ -59,6 +59,11 @@ class Expressions(Products, Places):
                 return self.contracted(value, want)
             case plan.Fold(op, base, axes):
                 return self.folded(op, base, axes, want)
+            case plan.Softmax(base, labels, _):
+                self.helpers.add("_softmax")
+                inner = self.emit(base, want)
+                kept = tuple(label for label in inner.axes if label not in labels)
+                return Text(f"_softmax({inner.text}, axis={places(inner.axes, kept)})", inner.axes)
             case plan.Others(base, label, axes):
                 self.helpers.add("_product_of_others")
                 inner = self.emit(base, ())

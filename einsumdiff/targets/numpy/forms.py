@@ -28,10 +28,15 @@ class Forms(Statements):
             case _:
                 return super().statement(statement)
 
-    def kind(self) -> str:
-        """The kind of the result's numbers."""
-        arguments = [*(p.name for p in self.numbers), "np.float32"]
-        return f"np.result_type({', '.join(arguments)})" if len(arguments) > 1 else "np.dtype(float)"
+    def kind(self, arrays: bool = True) -> str:
+        """The floating-point kind that the parameters have in common; they may be kinds, and no arrays."""
+        if not self.numbers:
+            return "np.dtype(float)"
+        kinds = [f"{p.name}.dtype" for p in self.numbers]
+        if arrays and len(kinds) <= 2 and all(p.shape for p in self.numbers):  # less than half the time
+            both = kinds[0] if len(kinds) == 1 else f"np.promote_types({', '.join(kinds)})"
+            return f"np.promote_types({both}, np.float32)"
+        return f"np.result_type({', '.join(p.name for p in self.numbers)}, np.float32)"
 
     def _stored(self, store: plan.Store) -> list[str]:
         self.runtime[store.form] = None
@@ -63,7 +68,7 @@ class Forms(Statements):
         else:
             for p in self.numbers:
                 given.setdefault(p.name, f"{p.name}.dtype" if p.shape else p.name)
-            lines.append(f"{self.dtype} = {self.kind()}")
+            lines.append(f"{self.dtype} = {self.kind(arrays=False)}")
         lines += [f"return {shape}, {store.split}, [", *cores, f"], {self.dtype}"]
         name = f"_stored_{store.name}"
         head = f"def {name}({', '.join(given)}):"

@@ -14,6 +14,20 @@ def _strided(a, start, shape, steps):
     corner = a[tuple(slice(s, None) for s in start)]
     return np.lib.stride_tricks.as_strided(corner, shape, strides)
 ''',
+    "_gram": '''
+def _gram(a, order, shape):
+    """The product of a matrix with its own transpose: of a with its axes in that order, in that shape."""
+    a = a.transpose(order).reshape(shape)
+    return a @ a.T
+''',
+    "_window": '''
+def _window(a, start, shape, steps):
+    """A view of a, which is contiguous: from start, axis n moves steps[n] entries. It must stay inside."""
+    if 0 in shape:
+        return np.empty(shape, a.dtype)
+    size = a.itemsize
+    return np.ndarray(shape, a.dtype, a, size*start, [size*step for step in steps])
+''',
     "_read_only": '''
 def _read_only(a):
     """A view of a that cannot be written into."""
@@ -53,11 +67,21 @@ def _one_hot(index, size, dtype):
 def _logsumexp(a, axis):
     """log(sum(exp(a))) along the axis (or axes), with the largest entry taken out."""
     top = a.max(axis=axis, keepdims=True)
-    if np.vdot(top, top) < np.inf:  # all are finite
+    if np.vdot(top, top) < np.inf or np.isfinite(top).all():  # the one is quicker, and may overflow
         return np.log(np.exp(a - top).sum(axis=axis)) + top.squeeze(axis)
     top = np.where(np.isfinite(top), top, np.zeros_like(top))
     with np.errstate(divide="ignore"):
         return np.log(np.exp(a - top).sum(axis=axis)) + top.squeeze(axis)
+''',
+    "_softmax": '''
+def _softmax(a, axis):
+    """exp(a) over its sum along the axis (or axes), with the largest entry taken out."""
+    top = a.max(axis=axis, keepdims=True)
+    if not (np.vdot(top, top) < np.inf or np.isfinite(top).all()):  # the one is quicker, and may overflow
+        top = np.where(np.isfinite(top), top, np.zeros_like(top))
+    result = np.exp(a - top)
+    result /= result.sum(axis=axis, keepdims=True)
+    return result
 ''',
     "_adjugate": '''
 def _adjugate(A):

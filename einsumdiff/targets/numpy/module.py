@@ -26,6 +26,7 @@ class _Module(Forms):
         taken = {p.name for p in what.parameters} | {s.name for s in what.statements if hasattr(s, "name")}
         super().__init__(taken, [p for p in what.parameters if p.name not in what.indices])
         self.plan = what
+        self.known = what.sizes
 
     def text(self, docstring: str) -> str:
         body: list[str] = []
@@ -71,15 +72,6 @@ class _Module(Forms):
             + function
             + "\n"
         )
-
-    def _kind(self) -> str:
-        """The floating-point kind that the parameters have in common."""
-        numbers = [p for p in self.plan.parameters if p.name not in self.plan.indices]
-        if not numbers:
-            return "np.dtype(float)"
-        if len(numbers) == 1 and numbers[0].shape:  # a quarter of the time
-            return f"np.promote_types({numbers[0].name}.dtype, np.float32)"
-        return f"np.result_type({', '.join(p.name for p in numbers)}, np.float32)"
 
     def _returned(self) -> str:
         returns = list(self.plan.returns)

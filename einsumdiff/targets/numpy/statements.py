@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from fractions import Fraction
 
 from einsumdiff import plan
+from einsumdiff.kinds import in_place
 from einsumdiff.nodes import Label
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import Size
 from einsumdiff.targets.numpy.expressions import Expressions, constant
+from einsumdiff.targets.numpy.flat import Run, run
 from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, Axes, Text, number, quoted, unbracketed
 
 
 class Statements(Expressions):
+    def __init__(self, taken: Collection[str]) -> None:
+        super().__init__(taken)
+        self.fresh: set[str] = set()  # arrays that were made here, and are contiguous
+
     def statement(self, statement: plan.Statement) -> list[str]:
         match statement:
             case plan.Assign(name, plan.Choose(condition, chosen, rest), axes):
                 test = unbracketed(self.assigned(condition, axes, False))
+                if _in_order(rest):
+                    self.fresh.add(name)
                 return [f"{name} = {self.assigned(rest, axes, False)}", f"{name}[{test}] = {number(chosen)}"]
             case plan.Assign(name, value, axes, own, shown):
                 text = self.assigned(value, axes, own)
                 if shown and _shares(value):
                     self.helpers.add("_read_only")
                     text = f"_read_only({text})"
+                if None not in axes and not _shares(value) and _in_order(value):
+                    self.fresh.add(name)
                 return [f"{name} = {text}"]
+            case plan.Into():
+                return [self._over(statement)]
+            case plan.Drop(name):
+                return [f"del {name}"]
             case plan.Zeros(name, shape):
                 self.typed = True
+                self.fresh.add(name)
                 return [f"{name} = np.zeros({self.shape(shape)}, {self.dtype})"]
             case plan.Write():
                 line = self._written(statement)
@@ -44,6 +60,63 @@ class Statements(Expressions):
                 return [f"{name} = {name}.copy()"]
             case plan.Store() | plan.Operator():
                 raise AssertionError("a form that is not dense")
+
+    def _over(self, into: plan.Into) -> str:
+        """An operation that is written over a variable: `t *= x` where it keeps its name."""
+        buffer, axes = into.buffer, into.axes
+        if into.name == buffer:
+            text = self._augmented(into)
+            if text is not None:
+                return text
+        match into.value:
+            case plan.Add(((-1, a),), _):
+                function, parts = "negative", [a]
+            case plan.Add(((1, a), (1, b)), _):
+                function, parts = "add", [a, b]
+            case plan.Add(((1, a), (-1, b)), _):
+                function, parts = "subtract", [a, b]
+            case plan.Add(((-1, a), (1, b)), _):
+                function, parts = "subtract", [b, a]
+            case plan.Multiply(a, b, _):
+                function, parts = "multiply", [a, b]
+            case plan.Divide(a, b, _):
+                function, parts = "divide", [a, b]
+            case plan.Power(a, power, _):
+                simple = {2: "square", Fraction(1, 2): "sqrt"}.get(power)
+                function, parts = simple or "power", [a]
+                if simple is None:
+                    parts.append(plan.Literal(power))
+            case plan.Apply(name, operands, _):
+                function, parts = str(in_place(name)), list(operands)
+            case _:
+                raise AssertionError("no operation on entries")
+        texts = [part.text for part in self.operands(parts, axes)]
+        call = f"np.{function}({', '.join(texts)}, out={buffer})"
+        return call if into.name == buffer else f"{into.name} = {call}"
+
+    def _augmented(self, into: plan.Into) -> str | None:
+        """`t += x`, where the variable is the operand that Python writes over."""
+
+        def is_buffer(one: Expr) -> bool:
+            return isinstance(one, plan.Load) and one.name == into.buffer
+
+        match into.value:
+            case plan.Add(((1, a), (sign, b)), _) if is_buffer(a):
+                op, other = "-" if sign < 0 else "+", b
+            case plan.Add(((sign, b), (1, a)), _) if is_buffer(a):
+                op, other = "-" if sign < 0 else "+", b
+            case plan.Multiply(a, b, _) if is_buffer(a):
+                op, other = "*", b
+            case plan.Multiply(b, a, _) if is_buffer(a):
+                op, other = "*", b
+            case plan.Divide(a, b, _) if is_buffer(a):
+                op, other = "/", b
+            case plan.Power(a, power, _) if power != Fraction(1, 2):
+                op, other = "**", plan.Literal(power)
+            case _:
+                return None
+        (text,) = self.operands([other], into.axes)
+        return f"{into.buffer} {op}= {text.text}"
 
     def _into_buffer(self, buffer: plan.Buffer) -> list[str]:
         """Zeros, unless they are there: then those places are zeroed that are added to later on."""
@@ -69,12 +142,14 @@ class Statements(Expressions):
 
     def assigned(self, value: Expr, axes: Sequence[Label | None], own: bool) -> str:
         labels = tuple(label for label in axes if label is not None)
-        text = self.emit(value, labels)
+        text = self.emit(value, self.laid_out(value, labels))
         ordered = self.arranged(text, tuple(label for label in labels if label in text.axes))
         fixed = constant(value)
         if ordered.axes == labels and len(labels) == len(axes):
             if fixed:
                 return self._filled(value, f"{self.dtype}.type(", ")")
+            if own and isinstance(value, plan.Load) and labels:
+                return f"{ordered.within(ATOM)}.copy()"
             return f"np.array({ordered.text})" if own and _shares(value) else ordered.text
         shape = self.shape([1 if label is None else label.size for label in axes])
         if fixed:
@@ -104,6 +179,12 @@ class Statements(Expressions):
         return "/".join([f"{before}{text}{after}", *below[::-1]])
 
     def _written(self, write: plan.Write) -> str:
+        if write.outer is not None:
+            sign, product = write.outer
+            view = self.view(write.name, write.forms, write.shape)
+            left, right = self.operands([product.left, product.right], view.axes)
+            first = left.text if sign > 0 else f"-{left.within(PRODUCT)}"
+            return f"np.multiply({first}, {right.text}, out={view.text})"
         text = self.emit(write.value, write.labels)
         if not write.apart:
             self.helpers.add("_scatter")
@@ -115,14 +196,45 @@ class Statements(Expressions):
 
     def _target(self, write: plan.Write) -> tuple[str, Axes]:
         """The view that is written, as it stands on the left of `=`."""
+        found = run(write.forms, write.shape) if write.name in self.fresh else None
+        if found is not None:
+            if len(found.steps) == 1:
+                return self._strip(write.name, found)
+            if any(len(form.coefficients) > 1 for form in write.forms):
+                return self._window(write.name, found)
         view = self.view(write.name, write.forms, write.shape)
         whole = view.text.endswith("]") and not view.text.startswith("np.")
         return view.text if whole else f"{view.text}[...]", view.axes
+
+    def _strip(self, name: str, found: Run) -> tuple[str, Axes]:
+        """A slice of the memory: `J.reshape(-1)[::n + 1]`."""
+        ((label, step),) = found.steps
+        start = "" if found.start == 0 else self.size(found.start)
+        stop = "" if found.to_the_end else self.size(found.start + label.size * step)
+        return f"{name}.reshape(-1)[{start}:{stop}:{self.size(step)}]", (label,)
+
+    def _window(self, name: str, found: Run) -> tuple[str, Axes]:
+        self.helpers.add("_window")
+        axes = tuple(label for label, _ in found.steps)
+        steps = self.shape([step for _, step in found.steps])
+        shape = self.shape([label.size for label in axes])
+        return f"_window({name}, {self.size(found.start)}, {shape}, {steps})[...]", axes
 
 
 def _shares(value: Expr) -> bool:
     """May the value be a variable, or share its memory?"""
     return isinstance(value, plan.Load | plan.View)
+
+
+def _in_order(value: Expr) -> bool:
+    """Whether NumPy makes an array in the order of its axes: of arrays of one axis, by arithmetic.
+
+    The result of operands with more axes takes the order from their memory.
+    """
+    match value:
+        case plan.Multiply() | plan.Divide() | plan.Add() | plan.Power():
+            return all(_in_order(part) for part in plan.parts(value))
+    return len(value.axes) <= 1
 
 
 def _writes_an_end(write: plan.Write) -> bool:

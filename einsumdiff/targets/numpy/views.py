@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from einsumdiff.nodes import Form, Label, bare
 from einsumdiff.plan import Expr
@@ -150,6 +150,7 @@ class Operands(Views):
     def __init__(self, taken: Collection[str]) -> None:
         super().__init__()
         self.typed = False  # is the type of numbers asked for?
+        self.known: Mapping[str, int] = {}  # what names of sizes will be about
         self.dtype = next(name for name in ("dtype", "dtype_", "kind_") if name not in taken)
 
     @abstractmethod

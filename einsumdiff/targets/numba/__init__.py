@@ -1,0 +1,5 @@
+"""A plan as loops that numba compiles."""
+
+from einsumdiff.targets.numba.module import source
+
+__all__ = ["source"]
