@@ -42,6 +42,7 @@ from einsumdiff.nodes import (
     multiply_numbers,
     substitute_factor,
 )
+from einsumdiff.numerals import as_floats
 from einsumdiff.outer_sums import without_outer_sums
 from einsumdiff.pairs import Pairs
 from einsumdiff.plan import Expr, Plan
@@ -231,11 +232,12 @@ class _Lowering:
         statements = squared(shared(self.statements, fresh), fresh)
         if self.options.jit:  # loops take entry by entry, and keep no arrays in between
             return statements
-        statements = filled(softmaxes(statements), fresh)
-        if self.options.form != "dense" or not self.options.in_place:
-            return statements
         numbers = [one.name for one in self.program.inputs if one.name not in indices]
         real = {one.name for one in self.program.inputs if one.shape} & self.real
+        statements = filled(softmaxes(statements), fresh)
+        statements = as_floats(statements, Kinds(numbers, real))
+        if self.options.form != "dense" or not self.options.in_place:
+            return statements
         return reused(statements, returns, Kinds(numbers, real), self.products.assumed, fresh)
 
     # -- names and sizes --------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute  sharing  writing  softmax  reuse  ties
+    gram  distribute  sharing  writing  softmax  reuse  ties  numerals
     outer_sums  recurring
     lower  tracing.recorded  relying
     tracing.tracer
