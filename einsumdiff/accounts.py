@@ -175,6 +175,11 @@ class _Accounts:
         match one:
             case plan.Load() | plan.View() | plan.Literal() | plan.Named():
                 return 0.0
+        if isinstance(one, plan.Choose):  # it is written over what it is otherwise
+            made = self.value(one.otherwise, times, beside)
+            self.reach(beside + made + self.value(one.condition, times, beside + made))
+            self.count(self.step(one), times)
+            return made
         steps = opened(one) if isinstance(one, plan.Apply) else None
         if steps is not None:  # its operations take memory, and are counted as one
             self.count(self.step(one), times)

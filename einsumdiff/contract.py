@@ -12,7 +12,7 @@ from itertools import combinations
 from math import prod
 from typing import TypeVar
 
-from einsumdiff.costs import Cost, Labels, Stored, folded, number, stored_pair
+from einsumdiff.costs import Cost, Labels, Stored, folded, number, stored_pair, volume
 from einsumdiff.nodes import Label
 
 T = TypeVar("T")
@@ -47,6 +47,9 @@ def order(
     if len(factors) <= MOST_EXACT:
         subsets: Sequence[int] | None = range(1, 1 << len(factors))
     else:
+        groups = together(factors)
+        if len(groups) > 1:
+            return _outer(groups, factors, kept, moving, sizes, shared or {}, stored)
         subsets = _connected(factors)
     if subsets is None:
         return _greedy(factors, kept, sizes)
@@ -59,6 +62,57 @@ def order(
         return step * parts.get(a | b, 1.0) * (1.0 if (a | b) & changing else ONCE)
 
     return _exact(factors, kept, subsets, weigh)
+
+
+def together(factors: Sequence[Labels]) -> list[list[int]]:
+    """The positions of the factors in groups that have no label in common."""
+    groups: list[tuple[set[Label], list[int]]] = []
+    for k, labels in enumerate(factors):
+        near = [group for group in groups if group[0] & labels]
+        if not near:
+            groups.append((set(labels), [k]))
+            continue
+        for joint, own in near[1:]:
+            near[0][0].update(joint)
+            near[0][1].extend(own)
+        near[0][0].update(labels)
+        near[0][1].append(k)
+        groups = [group for group in groups if not any(group is one for one in near[1:])]
+    return [sorted(own) for _, own in groups]
+
+
+def _outer(
+    groups: Sequence[list[int]],
+    factors: Sequence[Labels],
+    kept: Labels,
+    moving: Sequence[bool] | None,
+    sizes: Mapping[str, int],
+    shared: Mapping[tuple[int, int], float],
+    stored: Stores | None,
+) -> Path:
+    """Each group in its own order, and then always the two that have the fewest places: what is large is
+    written once."""
+    done: list[tuple[float, int, Path]] = []
+    for number_, group in enumerate(groups):
+        at = {k: n for n, k in enumerate(group)}
+        own = {(at[a], at[b]): part for (a, b), part in shared.items() if a in at and b in at}
+        changing = [moving[k] for k in group] if moving is not None else None
+        lying = [stored[k] for k in group] if stored is not None else None
+        path = order([factors[k] for k in group], kept, changing, sizes, own, lying)
+        result = frozenset(n for k in group for n in factors[k]) & kept
+        leaves: list[Path] = list(group)
+        moved = along(path, leaves.__getitem__, _both)
+        done.append((volume(result, sizes), number_, moved))
+    while len(done) > 1:
+        done.sort(key=lambda one: one[:2])
+        (places, first, left), (more, second, right), *rest = done
+        pair_ = (left, right) if first < second else (right, left)
+        done = [(places * more, min(first, second), pair_), *rest]
+    return done[0][2]
+
+
+def _both(left: Path, right: Path) -> Path:
+    return left, right
 
 
 def cost(

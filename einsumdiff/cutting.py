@@ -36,9 +36,16 @@ Define = Callable[[Sum, tuple[AnySize, ...]], Definition]
 
 def recut(one: Product, pieces: Container[Array], define: Define) -> Product:
     """The product with other pieces, where it has some of `pieces`; `define` makes the definition of one."""
-    whole = _put_together(one, pieces)
-    if whole is None:
-        return one
+    whole = put_together(one, lambda entry: entry.array in pieces and is_piece(entry))
+    return one if whole is None else _cut(whole, define)
+
+
+def cut(one: Product, define: Define) -> Product:
+    """The product in pieces, where it is too long."""
+    return _cut(one, define) if len(one.entries) > MOST_FACTORS and plain(one) else one
+
+
+def _cut(whole: Product, define: Define) -> Product:
     extents = [f for f in whole.factors if isinstance(f, Extent)]
     factors = [f for f in whole.factors if not isinstance(f, Extent)]
     bound, free = set(whole.bound), frozenset(whole.free)
@@ -83,11 +90,11 @@ def put_in(one: Product, entry: Entry, inner: Term) -> Product:
     return product(body.coefficient, [*body.factors, *rest], [*one.bound, *body.bound]).times(one.coefficient)
 
 
-def _put_together(one: Product, pieces: Container[Array]) -> Product | None:
-    """The product with all of its pieces put in; None where it has none, or more in it than entries."""
+def put_together(one: Product, among: Callable[[Entry], bool]) -> Product | None:
+    """The product with all of those pieces put in; None where it has none, or more in it than entries."""
     found = None
-    while _plain(one):
-        entry = next((f for f in one.entries if _is_piece(f, pieces)), None)
+    while plain(one):
+        entry = next((f for f in one.entries if among(f)), None)
         if entry is None:
             return found
         assert isinstance(entry.array, Definition) and isinstance(entry.array.body, Sum)
@@ -96,16 +103,17 @@ def _put_together(one: Product, pieces: Container[Array]) -> Product | None:
     return None
 
 
-def _plain(one: Product) -> bool:
+def plain(one: Product) -> bool:
+    """A product of entries and sizes alone."""
     return all(
         isinstance(f, Extent) or (isinstance(f, Entry) and not is_one_hot(f.array)) for f in one.factors
     )
 
 
-def _is_piece(entry: Entry, pieces: Container[Array]) -> bool:
-    """A piece without a name of the user's, that is read as it stands."""
+def is_piece(entry: Entry) -> bool:
+    """A product without a name of the user's, that is read as it stands."""
     array = entry.array
-    if array not in pieces or not isinstance(array, Definition) or array.named or entry.power != 1:
+    if not isinstance(array, Definition) or array.named or entry.power != 1:
         return False
     if not isinstance(array.body, Sum) or len(array.body.terms) != 1:
         return False

@@ -165,14 +165,14 @@ def terms_cost(terms: Sequence[Term], sizes: Mapping[str, int]) -> Cost:
     for k, (axes, one) in enumerate(terms):
         borne = [(f, frozenset(factor_labels(f))) for f in one.factors if not isinstance(f, Extent)]
         borne = [(f, labels) for f, labels in borne if labels]
-        stored = [_stored(f) for f, _ in borne]
-        total += cost([labels for _, labels in borne], frozenset(one.bound), sizes, stored)
+        lying = [stored(f) for f, _ in borne]
+        total += cost([labels for _, labels in borne], frozenset(one.bound), sizes, lying)
         if k:
             total += added(frozenset(n for form in axes for n in form.labels), sizes)
     return total
 
 
-def _stored(factor: Factor) -> Stored | None:
+def stored(factor: Factor) -> Stored | None:
     """The array that a factor reads as it lies."""
     if not isinstance(factor, Entry) or factor.power != 1:
         return None

@@ -1,6 +1,7 @@
 """Weighted products of a matrix with itself, as the product of one array with its own transpose.
 
-    X.T @ (s[:, None]*X)   ->   Y = np.sqrt(s)[:, None]*X;  Y.T @ Y        where s >= 0 is known
+    X.T @ (s[:, None]*X)     ->   Y = np.sqrt(s)[:, None]*X;  Y.T @ Y        where s >= 0 is known
+    X.T @ (t[:, None]**2*X)  ->   Y = t[:, None]*X;  Y.T @ Y
 
 Of such a product BLAS computes one triangle (syrk), and NumPy asks for that where both factors are one
 array. What is known of signs are the rows of functions that say `nonnegative`, squares, and what is added
@@ -67,7 +68,7 @@ class _Squaring:
         (a, one), (b, other) = matrices
         if one != 1 or other != 1 or not _same(a, b, {j: i}) or not all(map(self.nonnegative, _of(weights))):
             return value
-        root = plan.Power(_product(weights), Fraction(1, 2), (k,))
+        root = _root(weights)
         name = self.fresh()
         self.before.append(plan.Assign(name, plan.Multiply(root, a, a.axes), a.axes))
         axes = tuple(j if n is i else n for n in a.axes)
@@ -132,6 +133,27 @@ def _product(sided: Sequence[tuple[Expr, int]]) -> Expr:
     for value in below:
         total = plan.Divide(total, value, plan.union([total, value]))
     return total
+
+
+def _root(weights: Sequence[tuple[Expr, int]]) -> Expr:
+    """An array whose square is the product of these: of an even power the half of it, of either sign."""
+    even = [(one, side) for one, side in weights if _even(one)]
+    halves = [(_half(one), side) for one, side in even]
+    others = [one for one in weights if one not in even]
+    if others:
+        other = _product(others)
+        halves.append((plan.Power(other, Fraction(1, 2), other.axes), 1))
+    root = _product(halves)
+    return root
+
+
+def _even(value: Expr) -> bool:
+    return isinstance(value, plan.Power) and isinstance(value.power, int) and value.power % 2 == 0
+
+
+def _half(value: Expr) -> Expr:
+    assert isinstance(value, plan.Power) and isinstance(value.power, int)
+    return value.base if value.power == 2 else plan.Power(value.base, value.power // 2, value.axes)
 
 
 def _same(a: Expr, b: Expr, new: dict[Label, Label]) -> bool:

@@ -96,6 +96,8 @@ class Kinds:
                 return None
             case plan.Take(base, _, _, _):
                 return self.of(base)
+            case plan.Choose(_, _, rest, _):
+                return self.of(rest)
             case plan.Select(_, inner, _, _):
                 return self.of(inner) or None  # of a number alone the target chooses
         kinds = [self.of(part) for part in plan.parts(value)]

@@ -43,16 +43,19 @@ from einsumdiff.nodes import (
     multiply_numbers,
     substitute_factor,
 )
+from einsumdiff.numerals import as_floats
 from einsumdiff.outer_sums import without_outer_sums
 from einsumdiff.pairs import Pairs
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.products import Products, triangle
 from einsumdiff.program import Program, live
+from einsumdiff.recurring import recurring
 from einsumdiff.reuse import reused
 from einsumdiff.sharing import shared
 from einsumdiff.sizes import AnySize, Size, assumed, linear, names, subtracted, symbol
 from einsumdiff.softmax import softmaxes
 from einsumdiff.terms import injective, known_labels
+from einsumdiff.ties import filled
 from einsumdiff.workspace import kept
 from einsumdiff.writing import passes
 
@@ -173,6 +176,8 @@ class _Lowering:
         if self.options.form == "dense" and self.options.by_cost:
             asked = [(result.terms, result.shape) for result in results]
             results = multiplied_out(asked, roots, self.products.assumed)
+            found = recurring([result.terms for result in results], roots, self.products.assumed)
+            results = [replace(one, terms=tuple(terms)) for one, terms in zip(results, found, strict=True)]
         for result in results:
             roots += _read(result.terms)
         definitions = live(roots)
@@ -229,11 +234,12 @@ class _Lowering:
         statements = squared(shared(self.statements, fresh), fresh)
         if self.options.jit:  # loops take entry by entry, and keep no arrays in between
             return statements
-        statements = softmaxes(statements)
-        if self.options.form != "dense" or not self.options.in_place:
-            return statements
         numbers = [one.name for one in self.program.inputs if one.name not in indices]
         real = {one.name for one in self.program.inputs if one.shape} & self.real
+        statements = filled(softmaxes(statements), fresh)
+        statements = as_floats(statements, Kinds(numbers, real))
+        if self.options.form != "dense" or not self.options.in_place:
+            return statements
         kinds, sizes = Kinds(numbers, real), self.products.assumed
         found = reused(statements, returns, kinds, sizes, fresh, all_of_them=self.options.workspace)
         return kept(found, returns, fresh) if self.options.workspace else found

@@ -223,6 +223,16 @@ class Select:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Choose:
+    """`value` where the condition holds, which has the same axes, else `otherwise`, an array of its own."""
+
+    condition: Expr
+    value: Number
+    otherwise: Expr
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Take:
     """`base` read along `label` at the places in `index`, whose labels take the label's place."""
 
@@ -300,6 +310,7 @@ Expr = (
     | Solve
     | Condition
     | Select
+    | Choose
     | Take
     | Scatter
     | Hot
@@ -347,6 +358,8 @@ def parts(value: Expr) -> tuple[Expr, ...]:
             return operands
         case Select(conditions, inner, _, _):
             return (*(c for c, _ in conditions), inner)
+        case Choose(condition, _, otherwise, _):
+            return condition, otherwise
         case _:
             return ()
 
@@ -452,6 +465,8 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
         case Select(conditions, inner, otherwise, labels):
             tests = tuple((relabelled(c, new), holds) for c, holds in conditions)
             return Select(tests, relabelled(inner, new), otherwise, axes(labels))
+        case Choose(condition, number, rest, labels):
+            return Choose(relabelled(condition, new), number, relabelled(rest, new), axes(labels))
         case _:
             return value
 

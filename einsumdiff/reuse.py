@@ -93,6 +93,10 @@ class _Reuse:
             for name in self.ends.get(place, ()):
                 self._freed(name)
             match one:
+                case plan.Assign(name, plan.Choose(otherwise=otherwise), axes):
+                    self.found.append(one)  # it is written over by itself
+                    self.kinds.known[name] = self.kinds.of(otherwise)
+                    self.own[name] = tuple(n.size for n in axes if n is not None)
                 case plan.Assign():
                     self._assigned(replace(one, value=self._opened(one.value)))
                 case plan.Write(value=value, labels=labels):

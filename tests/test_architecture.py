@@ -45,8 +45,8 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute  sharing  writing  softmax  reuse
-    outer_sums  workspace
+    gram  distribute  sharing  writing  softmax  reuse  ties  numerals
+    outer_sums  recurring  workspace
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy.flat  targets.numpy.helpers  targets.numpy.text

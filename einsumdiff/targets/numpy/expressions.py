@@ -106,6 +106,10 @@ class Expressions(Products, Places):
                 return Text(f"({self.affine(form, axes)} {op} 0)", axes)
             case plan.Select():
                 return self._select(value, want)
+            case plan.Choose(condition, chosen, rest, axes):
+                axes = ordered(axes, want)
+                test, inner = self.operands([condition, rest], axes)
+                return Text(f"np.where({test.text}, {number(chosen)}, {inner.text})", axes)
             case plan.Take(base, label, index, axes):
                 return self.taken(self.emit(base, want), label, index)
             case plan.Scatter(inner, label, index, axes):

@@ -12,7 +12,7 @@ from einsumdiff.plan import Expr
 from einsumdiff.sizes import Size
 from einsumdiff.targets.numpy.expressions import Expressions, constant
 from einsumdiff.targets.numpy.flat import Run, run
-from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, Axes, Text, quoted
+from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, Axes, Text, number, quoted, unbracketed
 
 
 class Statements(Expressions):
@@ -22,6 +22,11 @@ class Statements(Expressions):
 
     def statement(self, statement: plan.Statement) -> list[str]:
         match statement:
+            case plan.Assign(name, plan.Choose(condition, chosen, rest), axes):
+                test = unbracketed(self.assigned(condition, axes, False))
+                if _in_order(rest):
+                    self.fresh.add(name)
+                return [f"{name} = {self.assigned(rest, axes, False)}", f"{name}[{test}] = {number(chosen)}"]
             case plan.Assign(name, value, axes, own, shown):
                 text = self.assigned(value, axes, own)
                 if shown and _shares(value):

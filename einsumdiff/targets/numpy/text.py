@@ -32,6 +32,18 @@ class Text:
         return f"({self.text})" if self.level in (MATMUL, SUM) else self.text
 
 
+def unbracketed(text: str) -> str:
+    """The text without brackets around all of it."""
+    if text[:1] != "(" or text[-1:] != ")":
+        return text
+    depth = 0
+    for character in text[:-1]:
+        depth += (character == "(") - (character == ")")
+        if not depth:
+            return text
+    return text[1:-1]
+
+
 def tuple_of(items: Iterable[str]) -> str:
     """The text of a tuple of these items."""
     texts = list(items)
