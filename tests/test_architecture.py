@@ -17,8 +17,10 @@ LAYERS = """
     forms.options
     language.tree  nodes  language.faults  packing  tracing.places  language.stored_tables
     costs
-    canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding  plan
-    language.matrix_faults  tracing.graph  cutting
+    canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding
+    plan.expressions
+    plan.rewriting  plan.statements
+    language.matrix_faults  tracing.graph  cutting  plan
     program  equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
