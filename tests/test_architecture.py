@@ -49,6 +49,9 @@ LAYERS = """
     forms.storing
     gram  distribute  sharing  writing  softmax  reuse  ties  numerals
     outer_sums  recurring  workspace
+    lower.reading  lower.terms
+    lower.definitions
+    lower.function
     lower  tracing.recorded  relying
     tracing.tracer
     targets  targets.numpy.flat  targets.numpy.helpers  targets.numpy.text

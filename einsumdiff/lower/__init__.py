@@ -1,0 +1,5 @@
+"""From terms and definitions to a plan."""
+
+from einsumdiff.lower.function import lower
+
+__all__ = ["lower"]
