@@ -15,9 +15,9 @@ from typing import assert_never
 from einsumdiff import plan
 from einsumdiff.costs import NUMBER, Cost, folded, number, pair, volume
 from einsumdiff.nodes import Label
+from einsumdiff.passes.templates import opened
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.sizes import AnySize, symbol
-from einsumdiff.templates import opened
 
 ELIDED = 256 * 1024 / NUMBER
 """From so many numbers on NumPy writes a result over an operand that nobody else has."""

@@ -17,8 +17,8 @@ from itertools import combinations
 from einsumdiff import plan
 from einsumdiff.contract import Path, along, steps
 from einsumdiff.costs import Labels, pair
-from einsumdiff.equal import Keys
 from einsumdiff.plan import Expr
+from einsumdiff.plan.equal import Keys
 
 PRICE = 0.5
 """The part of its cost that a pair counts which another product wants as well."""

@@ -13,7 +13,7 @@ import einsumdiff
 PACKAGE = Path(einsumdiff.__file__).parent
 
 LAYERS = """
-    errors  data  uncollected  sizes  properties  tracing  language  language.domains  indexing  forms
+    errors  data  uncollected  sizes  properties  tracing  language  language.domains  indexing  forms  passes
     forms.options
     language.tree  nodes  language.faults  packing  tracing.places  language.stored_tables
     costs
@@ -21,14 +21,14 @@ LAYERS = """
     plan.expressions
     plan.rewriting  plan.statements
     language.matrix_faults  tracing.graph  cutting  plan
-    program  equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
+    program  plan.equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
     language.by_sympy  symmetry  pairs
     structure
     language.table  indexing.shapes  indicators  needed  prologue  subspace
-    language.matrix_functions  kinds
-    language.matrix  extension  templates
+    language.matrix_functions  passes.kinds
+    language.matrix  extension  passes.templates
     accounts  indexing.scalars  products  indexing.ranges  indexing.calls  request
     indexing.resolve  indexing.sizing  vocabulary
     indexing.cases  indexing.statements  indexing.known_sizes
@@ -47,8 +47,9 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute  sharing  writing  softmax  reuse  ties  numerals
-    outer_sums  recurring  workspace
+    passes.gram  passes.sharing  passes.softmax  passes.reuse  passes.ties  passes.numerals
+    distribute  writing
+    outer_sums  recurring  passes.workspace
     lower.reading  lower.terms
     lower.definitions
     lower.function

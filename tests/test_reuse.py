@@ -13,9 +13,10 @@ from numeric import assert_close, numerical_jacobian, sample
 from programs import oracle_jacobian
 from test_random_programs import cases, derived, used
 
-from einsumdiff import derive, reuse
+from einsumdiff import derive
 from einsumdiff.forms.options import Options
-from einsumdiff.kinds import KEPT, MADE_FLOATS
+from einsumdiff.passes import reuse
+from einsumdiff.passes.kinds import KEPT, MADE_FLOATS
 
 SIZES = {"m": 2, "n": 3, "p": 5, "q": 7}
 BIG = {"m": 300, "n": 200, "p": 250, "q": 150}

@@ -5,9 +5,9 @@ import pytest
 from numeric import assert_close, numerical_jacobian, sample
 
 from einsumdiff import derive, plan
-from einsumdiff.equal import Keys
 from einsumdiff.nodes import Label, bare
-from einsumdiff.sharing import shared
+from einsumdiff.passes.sharing import shared
+from einsumdiff.plan.equal import Keys
 from einsumdiff.sizes import symbol
 
 CHAIN = {"A": (2, 3), "B": (3, 5), "C": (5, 7), "D": (7, 2)}

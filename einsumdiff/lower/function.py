@@ -17,8 +17,6 @@ from einsumdiff.errors import NameFault
 from einsumdiff.forms import storing
 from einsumdiff.forms.options import Options
 from einsumdiff.forms.storing import Known, hoisted, times
-from einsumdiff.gram import squared
-from einsumdiff.kinds import Kinds
 from einsumdiff.language.table import load_table
 from einsumdiff.lower.definitions import Definitions
 from einsumdiff.lower.reading import Result, numbers, read, read_inside, sources
@@ -30,19 +28,21 @@ from einsumdiff.nodes import (
     Label,
     OneHot,
 )
-from einsumdiff.numerals import as_floats
 from einsumdiff.outer_sums import without_outer_sums
 from einsumdiff.pairs import Pairs
+from einsumdiff.passes.gram import squared
+from einsumdiff.passes.kinds import Kinds
+from einsumdiff.passes.numerals import as_floats
+from einsumdiff.passes.reuse import reused
+from einsumdiff.passes.sharing import shared
+from einsumdiff.passes.softmax import softmaxes
+from einsumdiff.passes.ties import filled
+from einsumdiff.passes.workspace import kept
 from einsumdiff.plan import Plan
 from einsumdiff.products import Products
 from einsumdiff.program import Program, live
 from einsumdiff.recurring import recurring
-from einsumdiff.reuse import reused
-from einsumdiff.sharing import shared
 from einsumdiff.sizes import names, subtracted, symbol
-from einsumdiff.softmax import softmaxes
-from einsumdiff.ties import filled
-from einsumdiff.workspace import kept
 
 MODULES = ("np", "special", "linalg")
 """What generated source imports."""

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from fractions import Fraction
 
 from einsumdiff import plan
-from einsumdiff.kinds import in_place
 from einsumdiff.nodes import Label
+from einsumdiff.passes.kinds import in_place
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import Size
 from einsumdiff.targets.numpy.expressions import Expressions, constant

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from einsumdiff import plan
-from einsumdiff.kinds import in_place
+from einsumdiff.passes.kinds import in_place
+from einsumdiff.passes.reuse import shared_memory, shares
+from einsumdiff.passes.templates import opened
 from einsumdiff.plan import Axes, Expr
-from einsumdiff.reuse import shared_memory, shares
-from einsumdiff.templates import opened
 
 
 def kept(

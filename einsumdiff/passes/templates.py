@@ -6,8 +6,8 @@ import ast
 from collections.abc import Mapping
 
 from einsumdiff import plan
-from einsumdiff.kinds import in_place
 from einsumdiff.language.table import Function, load_table
+from einsumdiff.passes.kinds import in_place
 from einsumdiff.plan import Expr
 
 

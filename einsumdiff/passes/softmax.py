@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from einsumdiff import plan
-from einsumdiff.equal import Keys
 from einsumdiff.nodes import Label
 from einsumdiff.plan import Expr
+from einsumdiff.plan.equal import Keys
 
 
 def softmaxes(statements: Sequence[plan.Statement]) -> list[plan.Statement]:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from einsumdiff import plan
-from einsumdiff.equal import Keys
 from einsumdiff.plan import Expr
+from einsumdiff.plan.equal import Keys
 
 LEAVES = (plan.Load, plan.View, plan.Literal, plan.Named, plan.Condition, plan.Place)
 """What is there already, or costs no more than to be read."""

@@ -14,9 +14,9 @@ from itertools import combinations
 from math import isfinite
 
 from einsumdiff import plan
-from einsumdiff.equal import Keys
 from einsumdiff.nodes import Number, multiply_numbers
 from einsumdiff.plan import Axes, Expr
+from einsumdiff.plan.equal import Keys
 
 OR_EQUAL = {"greater": "greater_equal", "less": "less_equal"}
 """Strict comparisons, and what holds where they do and at a tie."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from einsumdiff import plan
-from einsumdiff.kinds import FLOAT, Kinds
 from einsumdiff.language.table import Function, load_table
+from einsumdiff.passes.kinds import FLOAT, Kinds
 from einsumdiff.plan import Expr
 
 LARGEST = 2**53

@@ -20,9 +20,9 @@ from dataclasses import replace
 from einsumdiff import plan
 from einsumdiff.accounts import taken, written_over
 from einsumdiff.costs import volume
-from einsumdiff.kinds import FLOAT, Kinds, in_place
+from einsumdiff.passes.kinds import FLOAT, Kinds, in_place
+from einsumdiff.passes.templates import opened
 from einsumdiff.plan import Axes, Expr
-from einsumdiff.templates import opened
 
 LARGE = 8192
 """From so many numbers on an array is written over: 64 kB, which is more than the cache next to a core."""
