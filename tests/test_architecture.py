@@ -45,7 +45,7 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    gram  distribute  sharing  writing  softmax  reuse  ties  numerals
+    gram  distribute  sharing  writing  softmax  reuse  ties  numerals  apart
     outer_sums  recurring
     lower  tracing.recorded  relying
     tracing.tracer
