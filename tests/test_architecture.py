@@ -48,7 +48,7 @@ LAYERS = """
     forms.separate
     forms.storing
     passes.gram  passes.sharing  passes.softmax  passes.reuse  passes.ties  passes.numerals
-    distribute  writing
+    distribute  writing  apart
     outer_sums  recurring  passes.workspace
     lower.reading  lower.terms
     lower.definitions

@@ -84,3 +84,35 @@ def test_a_weighted_gram_matrix_multiplies_the_thin_factor_with_itself(wrt, form
     assert (
         thin.memory - 8 * (1000 * 10) ** 2 < 8 * 1000 * 1000
     )  # but the result: m*n*k would be ten times that
+
+
+SMALL = [
+    ("sum(tanh(A @ B @ x)**2)", "A", 1),
+    ("sum(tanh(y @ A @ B)**2)", "y", 2),
+    ("sum(x)*(y @ A @ B @ x)", "B", 1),
+    ("sum(exp(B.T @ A.T @ y))", "y", 2),
+    ("sum((A @ B @ x)**2)", "x", 2),
+]
+
+
+@pytest.mark.parametrize(("program", "wrt", "order"), SMALL)
+def test_small_products_are_methods(program, wrt, order):
+    shapes = {"A": (3, 5), "B": (5, 2), "x": (2,), "y": (3,)}
+    names = {"A": "m n", "B": "n p", "x": "p", "y": "m"}
+    shapes = {name: one for name, one in shapes.items() if name in program.replace("exp", "")}
+    names = {name: names[name] for name in shapes}
+    d = derive(program, wrt=wrt, order=order, shapes=names)
+    given = {name: one for name, one in sample(shapes, seed=4).items() if name in d.inputs}
+    sizes = {"m": 3, "n": 5, "p": 2}
+    body = d.source(sizes=sizes).rpartition('"""')[2]
+    assert ".dot(" in body and "@" not in body
+    assert ".dot(" not in d.source() + d.source(sizes=dict.fromkeys(sizes, 500))
+    before = derive(program, wrt=wrt, order=order - 1, shapes=names) if order > 1 else None
+    value = before or d.compile(value=True)
+    expected = numerical_jacobian(lambda **a: value(**a) if before else value(**a)[0], given, wrt)
+    small = d.compile(sizes=sizes)
+    assert_close(small(**given), expected, 1e-8)
+    assert small(**{name: one.astype(np.float32) for name, one in given.items()}).dtype == np.float32
+    empty = {name: np.zeros([0 if n == 5 else n for n in one.shape]) for name, one in given.items()}
+    none = d.compile(sizes=sizes | {"n": 0})(**empty)
+    np.testing.assert_array_equal(none, d(**empty))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from einsumdiff import plan
+from einsumdiff.apart import common_part, without
 from einsumdiff.nodes import (
     Entry,
     Extent,
@@ -52,15 +53,26 @@ class Terms:
         if scale is not None:
             inner = self.sum_of([_without_scale(term) for term in terms], axes)
             return self.products.scaled(inner, scale)
-        parts: list[tuple[int, Expr]] = []
+        products = []
         for term in terms:
             values = {
                 form.label: bare(label)
                 for form, label in zip(term.axes, axes, strict=True)
                 if form.label is not None and label is not None
             }
-            sign, value = plan.signed(self.products.product(term.product.substitute(values)))
-            parts.append((sign, value))
+            products.append(term.product.substitute(values))
+        return self._sum(products)
+
+    def _sum(self, products: Sequence[Product]) -> Expr:
+        parts: list[tuple[int, Expr]] = []
+        common = common_part(products) if len(products) <= MOST_ADDED else None
+        if common is not None:
+            numbers, part = common
+            sign, inner = plan.signed(self._sum([without(products[k], part) for k in numbers]))
+            outer = self.products.product(part)
+            parts.append((sign, plan.Multiply(inner, outer, plan.union([inner, outer]))))
+            products = [one for k, one in enumerate(products) if k not in numbers]
+        parts += [plan.signed(self.products.product(one)) for one in products]
         if len(parts) == 1 and parts[0][0] == 1:
             return parts[0][1]
         parts.sort(key=lambda part: part[0] < 0)
