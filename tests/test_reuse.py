@@ -13,10 +13,13 @@ from numeric import assert_close, numerical_jacobian, sample
 from programs import oracle_jacobian
 from test_random_programs import cases, derived, used
 
-from einsumdiff import derive
+from einsumdiff import derive, plan
 from einsumdiff.forms.options import Options
+from einsumdiff.nodes import Label
 from einsumdiff.passes import reuse
 from einsumdiff.passes.kinds import KEPT, MADE_FLOATS
+from einsumdiff.sizes import symbol
+from einsumdiff.targets.numpy.statements import Statements
 
 SIZES = {"m": 2, "n": 3, "p": 5, "q": 7}
 BIG = {"m": 300, "n": 200, "p": 250, "q": 150}
@@ -35,6 +38,7 @@ PROGRAMS = [
     ("A: (m, n); B: (n, m)\nC = A*B.T\nf = sum(sin(C)*cos(C.T @ C)[0, 0] + C/(2 + C**2))", "A"),
     ("S: (n, n)\nT = S + S.T\nf = sum(exp(T)*T.T*sin(T))", "S"),
     ("A: (m, n); B: (m, n)\nC = exp(A)\nf = sum(sin(-C*B - sin(C)))", "A"),
+    ("A: (m, n); B: (m, n)\nC = exp(A)*B\nD = sin(C)*cos(C)\nE = -D - C\nf = sum(E**2*tanh(E))", "A"),
     ("A: (m, n); x: (n,)\nf = sum(where(A > 0, sin(A)*x, x - A)*exp(A))", "A"),
 ]
 
@@ -181,6 +185,14 @@ def test_what_a_float_is_made_of_promotes_to_nothing_else(name):
 
 
 # ---------------------------------------------------------------------------------------------- the source
+
+
+def test_a_power_of_another_array_is_not_one_of_the_buffer():
+    i = Label(symbol("m"))
+    square = plan.Into("t", "t", plan.Power(plan.Load("x", (i,)), 2, (i,)), (i,))
+    assert Statements({"t", "x"}).statement(square) == ["np.square(x, out=t)"]
+    own = plan.Into("t", "t", plan.Power(plan.Load("t", (i,)), 2, (i,)), (i,))
+    assert Statements({"t", "x"}).statement(own) == ["t **= 2"]
 
 
 def test_a_chain_over_a_large_array_is_written_over():

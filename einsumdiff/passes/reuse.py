@@ -161,7 +161,9 @@ class _Reuse:
         simple = all(
             isinstance(part, plan.Load | plan.View) or not part.axes for part in plan.parts(one.value)
         )
-        if simple and self._takes(one.value) and len(plan.parts(one.value)) <= 2:
+        negative = isinstance(one.value, plan.Add) and max(sign for sign, _ in one.value.terms) < 0
+        negative = negative and len(plan.parts(one.value)) > 1  # no operation of NumPy
+        if simple and not negative and self._takes(one.value) and len(plan.parts(one.value)) <= 2:
             kind, shape = self.kinds.of(one.value), tuple(n.size for n in axes)
             free = self.free.get((shape, kind), {})
             for name in free.keys() - self.own.keys():  # written over by now

@@ -131,7 +131,7 @@ class Statements(Expressions):
                 op, other = "*", b
             case plan.Divide(a, b, _) if is_buffer(a):
                 op, other = "/", b
-            case plan.Power(a, power, _) if power != Fraction(1, 2):
+            case plan.Power(a, power, _) if power != Fraction(1, 2) and is_buffer(a):
                 op, other = "**", plan.Literal(power)
             case _:
                 return None
