@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from einsumdiff import plan
 from einsumdiff.costs import Stored, number, with_itself
+from einsumdiff.costs import volume as entries
 from einsumdiff.costs import volume as volume_of
 from einsumdiff.nodes import Label
 from einsumdiff.plan import Expr
@@ -79,6 +80,9 @@ class Products(Operands):
                 matrix = self.arranged(other, columns + summed)
                 axes = stack.axes[:-2] + columns + stack.axes[-1:]
                 return Text(f"{matrix.within(MATMUL)} @ {stack.within(POWER)}", axes, MATMUL)
+        free = [tuple(n for n in side.axes if n not in summed) for side in (a, b)]
+        if self._is_thin(free[1], free[0], summed):
+            a, b = b, a
         orders = [tuple(n for n in side.axes if n in summed) for side in (a, b)]
         inner = max(orders, key=lambda order: sum(_splits(side, order) * len(side.axes) for side in (a, b)))
         left, rows = self._grouped(a, inner, True)
@@ -124,12 +128,19 @@ class Products(Operands):
         if len(value.left.axes) != 2 or len(value.right.axes) != 2 or len(value.axes) != 2:
             return None
         labels = {*value.left.axes, *value.right.axes}
-        if len(labels) != 3 or not all(set(names(n.size)) <= set(self.known) for n in labels):
+        if len(labels) != 3:
             return None
         (summed,) = labels - set(value.axes)
         one, other = sorted(value.axes, key=lambda n: number(n.size, self.known))
-        small, *sides = (number(n.size, self.known) for n in (one, other, summed))
-        return one if small > 1 and sides[0] * sides[1] >= WIDE and THIN * small <= min(sides) else None
+        return one if self._is_thin((one,), (other,), (summed,)) else None
+
+    def _is_thin(self, small: Axes, large: Axes, inner: Axes) -> bool:
+        """Is a matrix of these groups of axes, `small` by `inner`, thin, and that of the others wide?"""
+        groups = (small, large, inner)
+        if not all(set(names(n.size)) <= set(self.known) for group in groups for n in group):
+            return False
+        few, *sides = (entries(group, self.known) for group in groups)
+        return few > 1 and sides[0] * sides[1] >= WIDE and THIN * few <= min(sides)
 
     def laid_out(self, value: Expr, want: Axes) -> Axes:
         """The order of axes in which a value of two axes is best computed: as its thin products are."""
