@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from einsumdiff import plan
-from einsumdiff.costs import NUMBER, Cost, folded, number, pair, volume
+from einsumdiff.costs import NUMBER, Cost, folded, measured, number, pair, volume
 from einsumdiff.nodes import Label
 from einsumdiff.passes.templates import opened
 from einsumdiff.plan import Expr, Plan
@@ -99,6 +99,7 @@ def taken(statements: Sequence[plan.Statement], given: Mapping[str, int]) -> tup
 class _Accounts:
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self.sizes = sizes
+        self.volume = measured(sizes)
         self.total = Cost()
         self.held = self.peak = 0.0  # numbers in arrays that have a name, and the most at one time
         self.made = 0.0
@@ -219,9 +220,9 @@ class _Accounts:
         places = volume(result, self.sizes)
         match one:
             case plan.Contract(left, right, _):
-                return pair(frozenset(left.axes), frozenset(right.axes), result, self.sizes)
+                return pair(frozenset(left.axes), frozenset(right.axes), result, self.volume)
             case plan.Fold(_, base, _):
-                return folded(frozenset(base.axes), result, self.sizes)
+                return folded(frozenset(base.axes), result, self.volume)
             case plan.Perform(_, operands, _):
                 entries = [volume(part.axes, self.sizes) for part in operands]
                 side = max((number(n.size, self.sizes) for part in operands for n in part.axes), default=1.0)

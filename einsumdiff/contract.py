@@ -12,7 +12,7 @@ from itertools import combinations
 from math import prod
 from typing import TypeVar
 
-from einsumdiff.costs import Cost, Labels, Stored, folded, number, stored_pair, volume
+from einsumdiff.costs import Cost, Labels, Stored, folded, measured, number, stored_pair, volume
 from einsumdiff.nodes import Label
 
 T = TypeVar("T")
@@ -57,8 +57,10 @@ def order(
     parts = {1 << a | 1 << b: part for (a, b), part in (shared or {}).items()}
     lying = {1 << k: one for k, one in enumerate(stored or ()) if one is not None}
 
+    places = measured(sizes)
+
     def weigh(a: int, b: int, left: Labels, right: Labels, result: Labels) -> float:
-        step = stored_pair(left, right, result, sizes, lying.get(a), lying.get(b)).weight
+        step = stored_pair(left, right, result, places, lying.get(a), lying.get(b)).weight
         return step * parts.get(a | b, 1.0) * (1.0 if (a | b) & changing else ONCE)
 
     return _exact(factors, kept, subsets, weigh)
@@ -119,14 +121,14 @@ def cost(
     factors: Sequence[Labels], bound: Labels, sizes: Mapping[str, int], stored: Stores | None = None
 ) -> Cost:
     """Of a product in the best order; labels that one factor alone bears are summed first."""
-    total = Cost()
+    total, places = Cost(), measured(sizes)
     ready = []
     lie = list(stored or [None] * len(factors))
     for k, labels in enumerate(factors):
         others = {n for j, other in enumerate(factors) if j != k for n in other}
         left = frozenset(n for n in labels if n not in bound or n in others)
         if left != labels:
-            total += folded(labels, left, sizes)
+            total += folded(labels, left, places)
             lie[k] = None
         ready.append(left)
     if len(ready) < 2:
@@ -135,7 +137,7 @@ def cost(
     path = order(ready, kept, sizes=sizes, stored=lie)
     for (left, right, result), (a, b) in zip(steps(path, ready, kept), _pairs(path), strict=True):
         first, second = (lie[k] if isinstance(k, int) else None for k in (a, b))
-        total += stored_pair(left, right, result, sizes, first, second)
+        total += stored_pair(left, right, result, places, first, second)
     return total
 
 

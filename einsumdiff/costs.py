@@ -11,8 +11,9 @@ given.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -43,6 +44,19 @@ def volume(labels: Iterable[Label], sizes: Sizes | None = None) -> float:
     return total
 
 
+Volume = Callable[[Labels], float]
+
+
+def measured(sizes: Sizes) -> Volume:
+    """`volume` at these sizes, found once for each set of labels."""
+
+    @cache
+    def known(labels: Labels) -> float:
+        return volume(labels, sizes)
+
+    return known
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Floating-point operations, and the bytes that are read and written."""
@@ -59,14 +73,14 @@ class Cost:
         return self.flops + self.bytes
 
 
-def pair(left: Labels, right: Labels, result: Labels, sizes: Sizes) -> Cost:
+def pair(left: Labels, right: Labels, result: Labels, volume: Volume) -> Cost:
     """Two operands multiplied, and summed over the labels that the result lacks.
 
     A matrix product of m x k and k x n has 2*m*k*n flops.
     """
     joint = left | right
-    places = volume(joint, sizes)
-    moved = volume(left, sizes) + volume(right, sizes) + volume(result, sizes)
+    places = volume(joint)
+    moved = volume(left) + volume(right) + volume(result)
     return Cost(places * (1 if result == joint else 2), NUMBER * moved)
 
 
@@ -81,19 +95,19 @@ def stored_pair(
     left: Labels,
     right: Labels,
     result: Labels,
-    sizes: Sizes,
+    volume: Volume,
     first: Stored | None = None,
     second: Stored | None = None,
 ) -> Cost:
     """The same, where one is known to be stored: whether BLAS has to be given a copy of it, and whether it is
     multiplied with itself, of which BLAS computes one half."""
-    total = pair(left, right, result, sizes)
+    total = pair(left, right, result, volume)
     if first is not None and second is not None and with_itself(first, second, result):
-        again = _copy(first, left, right, result, sizes)
+        again = _copy(first, left, right, result, volume)
         return Cost(total.flops / 2, total.bytes + again)
     for one in (first, second):
         if one is not None:
-            total += Cost(0.0, _copy(one, left, right, result, sizes))
+            total += Cost(0.0, _copy(one, left, right, result, volume))
     return total
 
 
@@ -107,7 +121,7 @@ def with_itself(first: Stored, second: Stored, result: Labels) -> bool:
     return len(apart) == 2 * (len(axes) - len(summed)) and apart <= result and result.isdisjoint(summed)
 
 
-def _copy(one: Stored, left: Labels, right: Labels, result: Labels, sizes: Sizes) -> float:
+def _copy(one: Stored, left: Labels, right: Labels, result: Labels, volume: Volume) -> float:
     """The bytes of a copy in which what is summed lies together, and so does the rest.
 
     A stack of matrices, of which the rows are summed, is multiplied as it is.
@@ -118,16 +132,16 @@ def _copy(one: Stored, left: Labels, right: Labels, result: Labels, sizes: Sizes
     stack = one.axes[-2:-1] and one.axes[-2] not in result and set(one.axes) - {one.axes[-2]} <= result
     if len(groups) <= 2 or (stack and len((left | right) - set(one.axes)) <= 1):
         return 0.0
-    return 2 * NUMBER * volume(one.axes, sizes)
+    return 2 * NUMBER * volume(frozenset(one.axes))
 
 
-def folded(base: Labels, result: Labels, sizes: Sizes) -> Cost:
+def folded(base: Labels, result: Labels, volume: Volume) -> Cost:
     """One operand summed over the labels that the result lacks."""
-    places = volume(base, sizes)
-    return Cost(places, NUMBER * (places + volume(result, sizes)))
+    places = volume(base)
+    return Cost(places, NUMBER * (places + volume(result)))
 
 
-def added(result: Labels, sizes: Sizes) -> Cost:
+def added(result: Labels, volume: Volume) -> Cost:
     """One more array added to another."""
-    places = volume(result, sizes)
+    places = volume(result)
     return Cost(places, 3 * NUMBER * places)

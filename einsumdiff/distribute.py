@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from einsumdiff.canonical import collect
 from einsumdiff.contract import cost
-from einsumdiff.costs import Cost, Stored, added
+from einsumdiff.costs import Cost, Stored, added, measured
 from einsumdiff.cutting import MOST_FACTORS, put_in
 from einsumdiff.nodes import (
     Array,
@@ -168,7 +168,7 @@ def terms_cost(terms: Sequence[Term], sizes: Mapping[str, int]) -> Cost:
         lying = [stored(f) for f, _ in borne]
         total += cost([labels for _, labels in borne], frozenset(one.bound), sizes, lying)
         if k:
-            total += added(frozenset(n for form in axes for n in form.labels), sizes)
+            total += added(frozenset(n for form in axes for n in form.labels), measured(sizes))
     return total
 
 

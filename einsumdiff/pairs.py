@@ -16,7 +16,7 @@ from itertools import combinations
 
 from einsumdiff import plan
 from einsumdiff.contract import Path, along, steps
-from einsumdiff.costs import Labels, pair
+from einsumdiff.costs import Labels, measured, pair
 from einsumdiff.plan import Expr
 from einsumdiff.plan.equal import Keys
 
@@ -98,10 +98,11 @@ class Pairs:
         leaves: list[Path] = list(range(len(factors)))
         along(path, leaves.__getitem__, joined)
         self.made |= begun
-        total = sum(pair(*step, sizes).weight for step in steps(path, factors, kept))
+        places = measured(sizes)
+        total = sum(pair(*step, places).weight for step in steps(path, factors, kept))
         weights = {}
         for (a, b), number in possible.items():
             beyond = kept.union(*(one for k, one in enumerate(factors) if k not in (a, b)))
             joint = (factors[a] | factors[b]) & beyond
-            weights[number] = pair(factors[a], factors[b], joint, sizes).weight
+            weights[number] = pair(factors[a], factors[b], joint, places).weight
         self.products.append(_Product(total, weights, frozenset(begun)))

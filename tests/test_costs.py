@@ -18,10 +18,12 @@ from test_random_programs import cases, derived, used
 
 from einsumdiff import derive, distribute, products
 from einsumdiff.contract import cost, order, steps
-from einsumdiff.costs import Stored, pair, stored_pair, with_itself
+from einsumdiff.costs import Stored, measured, pair, stored_pair, with_itself
 from einsumdiff.errors import NameFault, ValueFault
 from einsumdiff.forms.options import Options
 from einsumdiff.nodes import Label
+
+PLACES = measured({})
 
 FACTORISATION = "T: (m, n); U: (m, p); V: (n, p)\nL = sum((T - U @ V.T)**2)"
 CP = "L = (T[i,j,k] - A[i,r]*B[j,r]*C[k,r])**2"
@@ -177,7 +179,7 @@ def chain_cost(sizes):
         return min(
             least(i, k)
             + least(k, j)
-            + pair(frozenset({labels[i], labels[k]}), frozenset({labels[k], labels[j]}), ends, {}).weight
+            + pair(frozenset({labels[i], labels[k]}), frozenset({labels[k], labels[j]}), ends, PLACES).weight
             for k in range(i + 1, j)
         )
 
@@ -192,7 +194,7 @@ def test_a_chain_is_contracted_in_the_optimal_order(sizes):
     bound = frozenset(n for labels in factors for n in labels) - kept
     assert cost(factors, bound, {}).weight == pytest.approx(least)
     path = order(factors, kept)
-    assert sum(pair(*step, {}).weight for step in steps(path, factors, kept)) == pytest.approx(least)
+    assert sum(pair(*step, PLACES).weight for step in steps(path, factors, kept)) == pytest.approx(least)
 
 
 def test_vectors_at_the_ends_of_a_chain_keep_it_from_multiplying_matrices():
@@ -269,13 +271,13 @@ def test_a_product_with_itself_of_other_axes_is_none():
 def test_a_copy_for_blas_is_counted():
     i, j, k, q = (Label(n) for n in (5, 6, 7, 8))
     a, b, result = frozenset({i, j, k}), frozenset({i, k, q}), frozenset({j, q})
-    known = pair(a, b, result, {})
-    assert stored_pair(a, b, result, {}) == known
-    apart = stored_pair(a, b, result, {}, Stored("A", (i, j, k)), Stored("B", (i, k, q)))
+    known = pair(a, b, result, PLACES)
+    assert stored_pair(a, b, result, PLACES) == known
+    apart = stored_pair(a, b, result, PLACES, Stored("A", (i, j, k)), Stored("B", (i, k, q)))
     assert apart.bytes - known.bytes == 2 * 8 * 5 * 6 * 7
-    assert stored_pair(a, b, result, {}, Stored("A", (j, i, k)), Stored("B", (i, k, q))) == known
+    assert stored_pair(a, b, result, PLACES, Stored("A", (j, i, k)), Stored("B", (i, k, q))) == known
     batch = frozenset({i, j, q})
-    assert stored_pair(a, b, batch, {}, Stored("A", (i, k, j))).bytes == pair(a, b, batch, {}).bytes
+    assert stored_pair(a, b, batch, PLACES, Stored("A", (i, k, j))).bytes == pair(a, b, batch, PLACES).bytes
 
 
 def test_a_factor_is_multiplied_first_where_that_saves_a_copy():
