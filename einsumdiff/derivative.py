@@ -208,8 +208,9 @@ def _with_declared(
     program: Program, statements: Sequence[tree.Statement], names: tuple[str, ...], structured: str
 ) -> Program:
     """The program with a wrt that is declared, though nothing reads it, as an input."""
+    asked = set(names)
     for one in statements:
-        if isinstance(one, tree.Declare) and one.name.name in names and one.name.name not in program.arrays:
+        if isinstance(one, tree.Declare) and one.name.name in asked and one.name.name not in program.arrays:
             shape = tuple(declared_size(size) for size in one.sizes)
             array = Input(one.name.name, shape, one.properties, structured if one.properties else None)
             program = replace(

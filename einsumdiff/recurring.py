@@ -42,7 +42,7 @@ WORTH = 0.9
 """Another way is taken where it costs less than this part."""
 WORTH_ASSUMED = 0.75
 """The same where a size is assumed."""
-MOST_FACTORS = 512
+MOST_FACTORS = 128
 """In a product of more factors nothing is looked for."""
 MOST_ALIKE = 4
 """Of so many entries of one array any two may begin a part."""
@@ -82,22 +82,26 @@ def _whole(term: Term) -> Term | None:
     often: Counter[Array] = Counter()
     ways: Counter[Definition] = Counter()
 
-    def count(one: Product, many: int) -> None:
+    def count(one: Product, many: int) -> int:
+        found = 0
         for entry in one.entries:
             if is_piece(entry) and isinstance(entry.array, Definition):
                 ways[entry.array] += many
             else:
                 often[entry.array] += many
+                found += many
+        return found
 
-    count(term.product, 1)
+    total = count(term.product, 1)
     while ways:
+        if total > MOST_FACTORS:  # found out on the way: a chain of definitions may be as long as the program
+            return None
         definition = max(ways, key=lambda one: one.serial)  # all that read it have been counted
         assert isinstance(definition.body, Sum)
         inner = definition.body.terms[0].product
         if not plain(inner):
             return None
-        count(inner, ways.pop(definition))
-    total = sum(often.values())
+        total += count(inner, ways.pop(definition))
     if total > MOST_FACTORS or not any(count > 1 and array.shape for array, count in often.items()):
         return None
     return Term(term.axes, put_together(term.product, is_piece) or term.product)
