@@ -40,6 +40,8 @@ PROGRAMS = [
     ("A: (m, n); B: (m, n)\nC = exp(A)\nf = sum(sin(-C*B - sin(C)))", "A"),
     ("A: (m, n); B: (m, n)\nC = exp(A)*B\nD = sin(C)*cos(C)\nE = -D - C\nf = sum(E**2*tanh(E))", "A"),
     ("A: (m, n); x: (n,)\nf = sum(where(A > 0, sin(A)*x, x - A)*exp(A))", "A"),
+    ("z: (n,)\ny = sigmoid(sigmoid(exp(-(z**2))))", "z"),  # functions that are opened, and read thrice
+    ("S: (n, n)\nf = sum(minimum(S.T**2 + S**2, 1))", "S"),  # an array that is filled, and then free
 ]
 
 

@@ -59,8 +59,12 @@ class _Reuse:
         least: float,
     ) -> None:
         self.least = least
-        self.statements, self.kinds, self.sizes, self.fresh = statements, kinds, sizes, fresh
-        self.shared = shared_memory(statements)
+        self.kinds, self.sizes, self.fresh = kinds, sizes, fresh
+        self.statements = [
+            replace(one, value=self._opened(one.value)) if isinstance(one, plan.Assign | plan.Write) else one
+            for one in statements
+        ]
+        self.shared = shared_memory(self.statements)
         self.last = self._last_reads(returns)
         self.place = 0  # of the statement that is rewritten
         self.target: str | None = None  # the variable that it assigns
@@ -96,11 +100,10 @@ class _Reuse:
                 case plan.Assign(name, plan.Choose(otherwise=otherwise), axes):
                     self.found.append(one)  # it is written over by itself
                     self.kinds.known[name] = self.kinds.of(otherwise)
-                    self.own[name] = tuple(n.size for n in axes if n is not None)
+                    self._owned(name, tuple(n.size for n in axes if n is not None))
                 case plan.Assign():
-                    self._assigned(replace(one, value=self._opened(one.value)))
+                    self._assigned(one)
                 case plan.Write(value=value, labels=labels):
-                    value = self._opened(value)
                     self.target, self.pending = None, self._reads(value)
                     self.found.append(replace(one, value=self.value(value, None, labels)))
                 case plan.Zeros(name, shape):
@@ -252,7 +255,7 @@ class _Reuse:
     def _emit(self, one: plan.Assign | plan.Into | plan.Statement) -> None:
         assert isinstance(one, plan.Assign | plan.Into)
         self.pending -= self._reads(one.value)
-        self.pending[one.name] += 1  # by what is made of it
+        self.pending.update(self._among({one.name}))  # by what is made of it
         self.found.append(one)
 
     def _opened(self, one: Expr) -> Expr:
