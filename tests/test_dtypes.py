@@ -191,3 +191,13 @@ def test_what_is_written_into_a_copy_keeps_its_digits(kind, form):
     found = found.dense() if form == "compressed" else found
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, (M.T - np.diag(x)) ** 3, rtol=1e-13)
+
+
+@pytest.mark.parametrize("number", ["1", "s", "n"])
+@pytest.mark.parametrize("kind", [float, int])
+def test_what_is_written_into_copies_of_a_number_keeps_its_digits(number, kind):
+    shapes = {"x": "n", "s": "", "N": "n n"}
+    d = derive(f"T = diag(x) - {number}\nf = sum(T**2*N) + s", wrt="N", shapes=shapes)
+    arrays = {"x": np.array([0.3, -1.5, 2.25]), "s": np.asarray(kind(2)), "N": np.ones((3, 3))}
+    expected = np.diag(arrays["x"]) - {"1": 1, "s": 2, "n": 3}[number]
+    np.testing.assert_allclose(d.compile()(**arrays), expected**2, rtol=1e-13)

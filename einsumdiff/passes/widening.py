@@ -21,10 +21,11 @@ def widened(statements: Sequence[plan.Statement], kinds: Kinds) -> list[plan.Sta
     found: list[plan.Statement] = []
     for one in statements:
         if isinstance(one, plan.Assign):
-            kind = kinds.of(one.value)
-            if kind != 0 and one.name in into and not _holds(kinds, kind, into[one.name]):
+            number = not one.value.axes and not plan.reads(one.value)  # the target makes it of that type
+            kind = FLOAT if number else kinds.of(one.value)
+            if one.name in into and not _holds(kinds, kind, into[one.name]):
                 one, kind = replace(one, value=plan.Cast(one.value, one.value.axes)), FLOAT
-            kinds.known[one.name] = FLOAT if kind == 0 else kind
+            kinds.known[one.name] = kind
         elif isinstance(one, plan.Zeros):
             kinds.known[one.name] = FLOAT
         found.append(one)
