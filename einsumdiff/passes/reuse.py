@@ -103,7 +103,7 @@ class _Reuse:
                     self._owned(name, tuple(n.size for n in axes if n is not None))
                 case plan.Assign():
                     self._assigned(one)
-                case plan.Write(value=value, labels=labels):
+                case plan.Write(value=value, labels=labels) if not one.at_an_end:
                     self.target, self.pending = None, self._reads(value)
                     self.found.append(replace(one, value=self.value(value, None, labels)))
                 case plan.Zeros(name, shape):

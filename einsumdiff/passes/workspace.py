@@ -47,7 +47,7 @@ class _Keeping:
                     self._keep(name, value, value.axes)
                 case plan.Assign(value=value) | plan.Into(value=value):
                     self.found.append(replace(one, value=self.inside(value)))
-                case plan.Write(value=value):
+                case plan.Write(value=value) if not one.at_an_end:
                     self.found.append(replace(one, value=self.value(value)))
                 case plan.Buffer(name, _, body):
                     self.outside = {*self.outside, name}
