@@ -48,6 +48,7 @@ LAYERS = """
     forms.separate
     forms.storing
     passes.gram  passes.sharing  passes.softmax  passes.reuse  passes.ties  passes.numerals
+    passes.widening
     distribute  writing  apart
     outer_sums  recurring  passes.workspace
     lower.reading  lower.terms

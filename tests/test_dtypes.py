@@ -178,3 +178,26 @@ def test_integers_and_booleans_widen_as_in_numpy(kind, expected):
     x, b = np.ones(3, np.float32), np.ones(3, kind)
     assert (x * b).dtype == expected
     assert derive("y = b*x**2", wrt="x")(x=x, b=b).dtype == expected
+
+
+@pytest.mark.parametrize("kind", [bool, np.int64, np.float32])
+@pytest.mark.parametrize("form", ["dense", "compressed"])
+def test_what_is_written_into_a_copy_keeps_its_digits(kind, form):
+    d = derive("T = (M.T - diag(x))**3\nf = sum(T*N)", wrt="N", shapes={"M": "n n", "x": "n", "N": "n n"})
+    random = np.random.default_rng(2)
+    x, N = random.standard_normal(3), random.standard_normal((3, 3))
+    M = random.uniform(-3, 3, (3, 3)).astype(kind)
+    found = d.compile(form=form)(M=M, x=x, N=N)
+    found = found.dense() if form == "compressed" else found
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, (M.T - np.diag(x)) ** 3, rtol=1e-13)
+
+
+@pytest.mark.parametrize("number", ["1", "s", "n"])
+@pytest.mark.parametrize("kind", [float, int])
+def test_what_is_written_into_copies_of_a_number_keeps_its_digits(number, kind):
+    shapes = {"x": "n", "s": "", "N": "n n"}
+    d = derive(f"T = diag(x) - {number}\nf = sum(T**2*N) + s", wrt="N", shapes=shapes)
+    arrays = {"x": np.array([0.3, -1.5, 2.25]), "s": np.asarray(kind(2)), "N": np.ones((3, 3))}
+    expected = np.diag(arrays["x"]) - {"1": 1, "s": 2, "n": 3}[number]
+    np.testing.assert_allclose(d.compile()(**arrays), expected**2, rtol=1e-13)

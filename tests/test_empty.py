@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numeric import assert_close, numerical_jacobian
 
 from einsumdiff import EinsumDiffError, derive
 
@@ -81,3 +82,14 @@ def test_a_place_that_is_not_there_is_named(program, shape):
     d = derive(program, wrt=wrt, shapes={wrt: ("m", "n")[: len(shape)]})
     with pytest.raises(EinsumDiffError, match="which has size 0"):
         d(np.ones(shape))
+
+
+@pytest.mark.parametrize("options", [{}, {"workspace": True}, {"sizes": {"n": 300}}])
+@pytest.mark.parametrize("y", ["T*T", "T*exp(T)"])
+def test_the_end_of_an_axis_that_may_be_empty_is_read_only_where_it_is_there(y, options):
+    d = derive(f"T = roll(A, 1, axis=0) + roll(A, 1, axis=0)\ny = {y}", wrt="A", shapes={"A": "n n"})
+    function = d.compile(**options)
+    for n in (0, 3, 0):
+        A = np.linspace(-1, 1, n * n).reshape(n, n)
+        slope = numerical_jacobian(d._value_alone(), {"A": A}, "A")
+        assert_close(function(A=A), slope, 1e-8)

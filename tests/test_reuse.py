@@ -81,6 +81,14 @@ def test_what_is_written_over_gives_the_slope_of_the_function(text, wrt, order, 
         assert_close(second(**arrays), numerical_jacobian(first, arrays, wrt), 1e-7)
 
 
+def test_two_terms_are_not_taken_off_in_the_memory_of_one_that_both_read(everywhere):
+    d = derive("Y = (-S/(1 + sum(S**2, axis=1, keepdims=True)) - S)*exp(S.T/3)", "S", shapes={"S": "n n"})
+    arrays = drawn(d, SIZES)
+    slope = numerical_jacobian(d._value_alone(), arrays, "S")
+    for sizes in ({}, {"n": 3}, {"n": 5000}):
+        assert_close(d.compile(sizes=sizes)(**arrays), slope, 1e-8)
+
+
 @pytest.mark.parametrize(("text", "wrt"), PROGRAMS)
 def test_the_slow_oracle_says_the_same_and_no_argument_changes(text, wrt, everywhere):
     d = derive(text, wrt=wrt)

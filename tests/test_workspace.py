@@ -108,6 +108,11 @@ def test_what_was_returned_and_what_was_given_do_not_change(text, wrt):
     compared(before, plain(**first))
 
 
+def test_a_result_written_over_a_view_does_not_change():
+    text = "M: (n, n); N: (n, n)\nf = sum((1 - 1/(3 + hypot(M.T, 1 + diag(N))**2))**2)"
+    test_what_was_returned_and_what_was_given_do_not_change(text, ["N", "M"])
+
+
 def test_other_shapes_and_types_get_arrays_of_their_own():
     d = derive(PROGRAMS[0][0], wrt="A")
     kept, plain = d.compile(workspace=True), d.compile()

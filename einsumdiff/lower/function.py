@@ -37,6 +37,7 @@ from einsumdiff.passes.reuse import reused
 from einsumdiff.passes.sharing import shared
 from einsumdiff.passes.softmax import softmaxes
 from einsumdiff.passes.ties import filled
+from einsumdiff.passes.widening import widened
 from einsumdiff.passes.workspace import kept
 from einsumdiff.plan import Plan
 from einsumdiff.products import Products
@@ -188,6 +189,7 @@ class _Lowering(Definitions):
         numbers = [one.name for one in self.program.inputs if one.name not in indices]
         real = {one.name for one in self.program.inputs if one.shape} & self.real
         statements = filled(softmaxes(statements), fresh)
+        statements = widened(statements, Kinds(numbers, real))
         statements = as_floats(statements, Kinds(numbers, real))
         if self.options.form != "dense" or not self.options.in_place:
             return statements

@@ -38,7 +38,7 @@ class _Squaring:
     def statements(self, old: Sequence[plan.Statement]) -> list[plan.Statement]:
         found: list[plan.Statement] = []
         for one in old:
-            if isinstance(one, plan.Assign | plan.Write):
+            if isinstance(one, plan.Assign) or (isinstance(one, plan.Write) and not one.at_an_end):
                 value = self.changed(one.value)
                 one = one if value is one.value else replace(one, value=value)
             elif isinstance(one, plan.Buffer):

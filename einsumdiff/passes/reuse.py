@@ -103,7 +103,7 @@ class _Reuse:
                     self._owned(name, tuple(n.size for n in axes if n is not None))
                 case plan.Assign():
                     self._assigned(one)
-                case plan.Write(value=value, labels=labels):
+                case plan.Write(value=value, labels=labels) if not one.at_an_end:
                     self.target, self.pending = None, self._reads(value)
                     self.found.append(replace(one, value=self.value(value, None, labels)))
                 case plan.Zeros(name, shape):
@@ -164,9 +164,7 @@ class _Reuse:
         simple = all(
             isinstance(part, plan.Load | plan.View) or not part.axes for part in plan.parts(one.value)
         )
-        negative = isinstance(one.value, plan.Add) and max(sign for sign, _ in one.value.terms) < 0
-        negative = negative and len(plan.parts(one.value)) > 1  # no operation of NumPy
-        if simple and not negative and self._takes(one.value) and len(plan.parts(one.value)) <= 2:
+        if simple and _at_once(one.value) and self._takes(one.value):
             kind, shape = self.kinds.of(one.value), tuple(n.size for n in axes)
             free = self.free.get((shape, kind), {})
             for name in free.keys() - self.own.keys():  # written over by now
@@ -227,8 +225,7 @@ class _Reuse:
 
     def _written(self, one: Expr, k: int, held: plan.Load) -> plan.Load:
         """The operation is written over its k-th operand, a sum term by term."""
-        signs = [sign for sign, _ in one.terms] if isinstance(one, plan.Add) else []
-        if not isinstance(one, plan.Add) or len(signs) == 1 or (len(signs) == 2 and max(signs) > 0):
+        if not isinstance(one, plan.Add) or _at_once(one):
             self._emit(plan.Into(held.name, held.name, one, held.axes))
             return held
         sign, _ = one.terms[k]
@@ -317,8 +314,8 @@ class _Reuse:
         ):
             return False  # the same memory in another layout
         within = self._reads(one)[part.name]
-        if len(others) > 1 and within > 1:
-            return False  # a later term of the sum would read what an earlier one has written
+        if within > 1 and not _at_once(one):
+            return False  # a later step would read what an earlier one has written
         return self.pending[part.name] == within
 
     def _overwritten(self, later: Sequence[Expr], one: Expr) -> bool:
@@ -341,6 +338,12 @@ class _Reuse:
 
     def _among(self, names: set[str]) -> set[str]:
         return names.union(*(self.shared.get(name, set()) for name in names))
+
+
+def _at_once(one: Expr) -> bool:
+    """Is it one operation of NumPy? A sum of several terms is not, and neither are two that are taken off."""
+    signs = [sign for sign, _ in one.terms] if isinstance(one, plan.Add) else []
+    return len(signs) < 2 or (len(signs) == 2 and max(signs) > 0)
 
 
 def shares(one: Expr) -> set[str]:

@@ -44,7 +44,7 @@ def worth(value: Expr) -> bool:
 
 def _values(statements: Iterable[plan.Statement]) -> Iterator[Expr]:
     for one in statements:
-        if isinstance(one, plan.Assign | plan.Write):
+        if isinstance(one, plan.Assign) or (isinstance(one, plan.Write) and not one.at_an_end):
             yield one.value
         elif isinstance(one, plan.Buffer):
             yield from _values(one.body)
@@ -102,7 +102,7 @@ class _Sharing:
                         self.names[number] = name, tuple(axes.index(label) for label in order)
                     else:
                         one = replace(one, value=self.changed(value))
-                case plan.Write():
+                case plan.Write() if not one.at_an_end:
                     one = replace(one, value=self.changed(one.value))
                 case plan.Buffer():
                     one = replace(one, body=tuple(self.statements(one.body)))

@@ -58,7 +58,7 @@ class _Filling:
                     one = one if changed is value else replace(one, value=changed)
                     if isinstance(value, plan.Apply) and value.axes == axes:
                         self.compared[name] = value
-                case plan.Write():
+                case plan.Write() if not one.at_an_end:
                     changed = self.changed(one.value)
                     one = one if changed is one.value else replace(one, value=changed)
                 case plan.Buffer():

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from einsumdiff import plan
 from einsumdiff.passes.kinds import in_place
-from einsumdiff.passes.reuse import shared_memory, shares
+from einsumdiff.passes.reuse import shares
 from einsumdiff.passes.templates import opened
 from einsumdiff.plan import Axes, Expr
 
@@ -21,12 +21,12 @@ def kept(
     statements: Sequence[plan.Statement], returns: Collection[str], fresh: Callable[[], str]
 ) -> list[plan.Statement]:
     """The statements, with `Keep` for what is written into an array of the workspace."""
-    shared = shared_memory(statements)
-    outside = set(returns).union(*(shared.get(name, set()) for name in returns))
-    moved = {one.buffer: one.name for one in statements if isinstance(one, plan.Into)}
-    for first, name in reversed(moved.items()):  # in whose memory a result ends
-        if name in outside:
-            outside.add(first)
+    outside = set(returns)
+    for one in reversed(statements):  # in whose memory a result ends
+        if isinstance(one, plan.Into) and one.name in outside:
+            outside.add(one.buffer)
+        elif isinstance(one, plan.Assign) and not one.own and one.name in outside:
+            outside |= shares(one.value)
     return _Keeping(outside, fresh).statements(statements)
 
 
@@ -47,7 +47,7 @@ class _Keeping:
                     self._keep(name, value, value.axes)
                 case plan.Assign(value=value) | plan.Into(value=value):
                     self.found.append(replace(one, value=self.inside(value)))
-                case plan.Write(value=value):
+                case plan.Write(value=value) if not one.at_an_end:
                     self.found.append(replace(one, value=self.value(value)))
                 case plan.Buffer(name, _, body):
                     self.outside = {*self.outside, name}

@@ -14,7 +14,7 @@ from einsumdiff.plan.expressions import (
     Multiply,
     signed,
 )
-from einsumdiff.sizes import AnySize, symbol
+from einsumdiff.sizes import AnySize, Size, symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,13 @@ class Write:
         sides = (len(value.left.axes), len(value.right.axes))
         smaller = min(sides) > 0 and max(sides) < len(value.axes) == len(self.labels)
         return (sign, value) if smaller else None
+
+    @property
+    def at_an_end(self) -> bool:
+        """Whether it writes at a number along an axis that may be empty: what it reads may not be there then,
+        so nothing of its value is evaluated before."""
+        places = zip(self.forms, self.shape, strict=True)
+        return self.apart and any(not f.coefficients and isinstance(size, Size) for f, size in places)
 
 
 @dataclass(frozen=True, slots=True)

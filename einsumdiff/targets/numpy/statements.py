@@ -9,7 +9,6 @@ from einsumdiff import plan
 from einsumdiff.nodes import Label
 from einsumdiff.passes.kinds import in_place
 from einsumdiff.plan import Expr
-from einsumdiff.sizes import Size
 from einsumdiff.targets.numpy.expressions import Expressions, constant
 from einsumdiff.targets.numpy.flat import Run, run
 from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, Axes, Text, number, quoted, unbracketed
@@ -47,7 +46,7 @@ class Statements(Expressions):
                 return [f"{name} = np.zeros({self.shape(shape)}, {self.dtype})"]
             case plan.Write():
                 line = self._written(statement)
-                if not statement.apart or not _writes_an_end(statement):
+                if not statement.at_an_end:
                     return [line]
                 return [f"if {statement.name}.size:", f"    {line}"]
             case plan.Loop(name, size, inner):
@@ -255,11 +254,3 @@ def _in_order(value: Expr) -> bool:
         case plan.Multiply() | plan.Divide() | plan.Add() | plan.Power():
             return all(_in_order(part) for part in plan.parts(value))
     return len(value.axes) <= 1
-
-
-def _writes_an_end(write: plan.Write) -> bool:
-    """Whether it writes at a number along an axis that may be empty."""
-    return any(
-        not form.coefficients and isinstance(size, Size)
-        for form, size in zip(write.forms, write.shape, strict=True)
-    )
