@@ -5,6 +5,7 @@ import importlib.resources
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -86,3 +87,13 @@ def test_the_package_works_from_a_zip(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "einsumdiff.zip" in done.stdout.splitlines()[0]
     assert "A[" in done.stdout
+
+
+def test_every_folder_of_modules_goes_into_the_wheel(checkout):
+    with (checkout / "pyproject.toml").open("rb") as file:
+        listed = set(tomllib.load(file)["tool"]["setuptools"]["packages"])
+    folders = {path.parent.relative_to(checkout) for path in (checkout / "einsumdiff").rglob("*.py")}
+    assert {".".join(folder.parts) for folder in folders} == listed - {
+        "einsumdiff.grammar",
+        "einsumdiff.rules",
+    }
