@@ -378,3 +378,15 @@ def test_loops_never_read_beyond_an_array(interpreted):
 def test_the_largest_of_nothing_is_an_error(interpreted):
     with pytest.raises(ValueError, match="max over nothing"):
         derive("x: (n,)\ny = max(x)", wrt="x").compile(jit="numba")(np.ones(0))
+
+
+def test_what_is_written_into_a_copy_keeps_its_digits():
+    """The diagonal of a narrower matrix takes wider numbers."""
+    d = derive("M: (n, n); x: (n,); z: (n,); y = M.T @ z + x*z", wrt="z")
+    random = np.random.default_rng(2)
+    x, z = random.standard_normal(3), random.standard_normal(3).astype(np.float32)
+    M = random.standard_normal((3, 3)).astype(np.float32)
+    given = {"M": M, "x": x, "z": z}
+    found = d.compile(jit="numba")(**{name: given[name] for name in d.inputs})
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, M.T + np.diag(x), rtol=1e-14)

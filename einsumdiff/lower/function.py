@@ -184,10 +184,10 @@ class _Lowering(Definitions):
             return self.fresh("t")
 
         statements = squared(shared(self.statements, fresh), fresh)
-        if self.options.jit:  # loops take entry by entry, and keep no arrays in between
-            return statements
         numbers = [one.name for one in self.program.inputs if one.name not in indices]
         real = {one.name for one in self.program.inputs if one.shape} & self.real
+        if self.options.jit:  # loops take entry by entry, and keep no arrays in between
+            return widened(statements, Kinds(numbers, real))
         statements = filled(softmaxes(statements), fresh)
         statements = widened(statements, Kinds(numbers, real))
         statements = as_floats(statements, Kinds(numbers, real))
