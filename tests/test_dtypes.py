@@ -180,6 +180,15 @@ def test_integers_and_booleans_widen_as_in_numpy(kind, expected):
     assert derive("y = b*x**2", wrt="x")(x=x, b=b).dtype == expected
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.float32, np.float64])
+def test_a_number_that_is_written_into_is_a_float(kind):
+    d = derive("T = arctan2(M, 2 + (-diag(x))**2)\nf = sum(T)", wrt="M", shapes={"M": "n n", "x": "n"})
+    x, M = np.array([1, 2, -3]), np.random.default_rng(3).standard_normal((3, 3))
+    below = 2 + np.diag(x) ** 2
+    found = d.compile()(M=M, x=x.astype(kind))
+    np.testing.assert_allclose(found, below / (below**2 + M**2), rtol=1e-6)
+
+
 @pytest.mark.parametrize("kind", [bool, np.int64, np.float32])
 @pytest.mark.parametrize("form", ["dense", "compressed"])
 def test_what_is_written_into_a_copy_keeps_its_digits(kind, form):

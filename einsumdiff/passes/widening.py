@@ -23,7 +23,7 @@ def widened(statements: Sequence[plan.Statement], kinds: Kinds) -> list[plan.Sta
         if isinstance(one, plan.Assign):
             number = not one.value.axes and not plan.reads(one.value)  # the target makes it of that type
             kind = FLOAT if number else kinds.of(one.value)
-            if one.name in into and not _holds(kinds, kind, into[one.name]):
+            if one.name in into and not number and not _holds(kinds, kind, into[one.name]):
                 one, kind = replace(one, value=plan.Cast(one.value, one.value.axes)), FLOAT
             kinds.known[one.name] = kind
         elif isinstance(one, plan.Zeros):
