@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from einsumdiff.canonical import collect
 from einsumdiff.contract import cost
 from einsumdiff.costs import Cost, Stored, added, measured
-from einsumdiff.cutting import MOST_FACTORS, put_in
+from einsumdiff.cutting import MOST_FACTORS, plain, put_in
 from einsumdiff.nodes import (
     Array,
     Definition,
@@ -28,11 +28,9 @@ from einsumdiff.nodes import (
     Extent,
     Factor,
     Mask,
-    Product,
     Sum,
     Term,
     factor_labels,
-    is_one_hot,
 )
 from einsumdiff.program import live
 from einsumdiff.sizes import AnySize, names
@@ -124,13 +122,6 @@ def _may_be(definition: Definition) -> bool:
             return False
         gains = gains or bool(one.bound) or not any(set(labels) <= set(factor_labels(f)) for f in one.entries)
     return gains
-
-
-def plain(one: Product) -> bool:
-    """A product of entries and sizes alone."""
-    return all(
-        isinstance(f, Extent) or (isinstance(f, Entry) and not is_one_hot(f.array)) for f in one.factors
-    )
 
 
 def _reads_once(definition: Definition, term: Term) -> bool:

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from einsumdiff.canonical import collect, is_symmetric
-from einsumdiff.cutting import MOST_FACTORS
+from einsumdiff.cutting import MOST_FACTORS, plain
 from einsumdiff.distribute import (
     MOST_TERMS,
     WORTH,
@@ -31,7 +31,6 @@ from einsumdiff.distribute import (
     MultipliedOut,
     Result,
     assumes,
-    plain,
     terms_cost,
 )
 from einsumdiff.language.table import Function, load_table
