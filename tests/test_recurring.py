@@ -111,15 +111,16 @@ def test_a_part_that_costs_more_is_not_formed():
 
 
 def test_labels_of_any_product_are_told_apart(worth):
-    """Products in all ways to share labels, against the meaning of the formula."""
+    """Products in all ways to share labels, with powers, against the meaning of the formula."""
     draw = random.Random(5)
     arrays = {"P": 2, "Q": 2, "T": 3, "x": 1, "w": 1}
     given = sample({name: (3,) * rank for name, rank in arrays.items()}, seed=8)
-    for _ in range(60):
+    for _ in range(120):
         factors = []
         for _ in range(draw.randint(4, 9)):
             name = draw.choice("PPQQTxw")
-            factors.append(f"{name}[{','.join(draw.choices('ijklm', k=arrays[name]))}]")
+            letters = ",".join(draw.choices("ijklm", k=arrays[name]))
+            factors.append(f"{name}[{letters}]{draw.choice(['', '', '**2'])}")
         borne = sorted({letter for one in factors for letter in one if letter in "ijklm"})
         free = draw.sample(borne, k=min(len(borne), draw.randint(0, 2)))
         bound = [letter for letter in borne if letter not in free]
@@ -131,3 +132,14 @@ def test_labels_of_any_product_are_told_apart(worth):
         d = derive(f"{left} = {text}", wrt=wrt, shapes={name: one.shape for name, one in used.items()})
         used = {name: used[name] for name in d.inputs}
         assert_close(d(**used), meaning(d, used), 1e-11)
+
+
+@pytest.mark.parametrize("power", ["", "**2"])
+def test_a_power_is_another_factor(worth, power):
+    """`P[i,j]*Q[j,k]` twice, but that one Q is squared."""
+    given = sample({"P": (3, 3), "Q": (3, 3), "x": (3,), "w": (3,)}, seed=8)
+    text = f"y = sum[i,j,k,l,m](P[i,j]*Q[j,k]*x[k]*P[i,l]*Q[l,m]{power}*w[m])"
+    d = derive(text, wrt="x", shapes={name: (3, 3) if name in "PQ" else (3,) for name in given})
+    P, Q, w = given["P"], given["Q"], given["w"]
+    right = (P @ Q).T @ (P @ (Q**2 if power else Q) @ w)
+    assert_close(d(**{name: given[name] for name in d.inputs}), right, 1e-12)
