@@ -1,5 +1,6 @@
 """The plan: what a generated function does, for any target."""
 
+from einsumdiff.plan.contents import contents, everything, values
 from einsumdiff.plan.expressions import (
     KINDS,
     Add,
@@ -102,6 +103,8 @@ __all__ = [
     "Whole",
     "Write",
     "Zeros",
+    "contents",
+    "everything",
     "parts",
     "reads",
     "rebuilt",
@@ -109,4 +112,5 @@ __all__ = [
     "signed",
     "taken",
     "union",
+    "values",
 ]
