@@ -54,10 +54,8 @@ def compose(outer: Term, split: int, inner: Term, shape: Sequence[AnySize]) -> l
     values: dict[Label, Form] = {}
     equalities = []
     for f, g, size in zip(outer.axes[split:], inner.axes[:rank], shape, strict=True):
-        f, g = f.substitute(values), g.substitute(values)
-        difference = f - g
-        if not difference.coefficients and difference.constant == 0:
-            continue
+        if values:
+            f, g = f.substitute(values), g.substitute(values)
         for side, other in ((f, g), (g, f)):
             label = side.label
             if label is not None and label.size == size and label not in other.labels:
@@ -67,7 +65,8 @@ def compose(outer: Term, split: int, inner: Term, shape: Sequence[AnySize]) -> l
                 values[label] = other
                 break
         else:
-            equalities.append(difference)
+            if f != g:
+                equalities.append(f - g)
     axes = outer.axes[:split] + inner.axes[rank:]
     factors: Iterable[Factor] = outer.product.factors + inner.product.factors
     if values:

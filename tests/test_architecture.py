@@ -20,6 +20,7 @@ LAYERS = """
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding
     plan.expressions
     plan.rewriting  plan.statements
+    plan.contents
     language.matrix_faults  tracing.graph  cutting  plan
     program  plan.equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression

@@ -14,12 +14,12 @@ Sound because an array is written over only where
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from einsumdiff import plan
 from einsumdiff.accounts import taken, written_over
-from einsumdiff.costs import volume
+from einsumdiff.costs import places, volume
 from einsumdiff.passes.kinds import FLOAT, Kinds, in_place
 from einsumdiff.passes.templates import opened
 from einsumdiff.plan import Axes, Expr
@@ -43,13 +43,30 @@ def reused(
     """
     if all_of_them:
         return _Reuse(statements, returns, kinds, sizes, fresh, 0).run()
-    if all(volume(one.axes, sizes) < LARGE for one in plan.everything(statements)):
+    if not _promising(statements, returns, sizes):
         return list(statements)
     new = _Reuse(statements, returns, kinds, sizes, fresh, LARGE).run()
     if not any(isinstance(one, plan.Into) for one in new):
         return list(statements)
     before, after = taken(statements, sizes), taken(new, sizes)
     return new if after[0] <= before[0] and after < before else list(statements)
+
+
+def _promising(
+    statements: Sequence[plan.Statement], returns: Collection[str], sizes: Mapping[str, int]
+) -> bool:
+    """Is there a large variable that dies, or something large made of what is as large?"""
+    for one in statements:
+        if isinstance(one, plan.Assign | plan.Zeros) and one.name not in returns:
+            shape = one.shape if isinstance(one, plan.Zeros) else [n.size for n in one.axes if n is not None]
+            if places(shape, sizes) >= LARGE:
+                return True
+    return any(
+        len(one.axes) > 0
+        and any(len(part.axes) == len(one.axes) for part in plan.parts(one))
+        and volume(one.axes, sizes) >= LARGE
+        for one in plan.everything(statements)
+    )
 
 
 class _Reuse:

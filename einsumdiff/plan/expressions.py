@@ -332,6 +332,9 @@ def signed(value: Expr) -> tuple[int, Expr]:
     return 1, value
 
 
+Parts = Callable[[Any], tuple[Expr, ...]]
+
+
 def _none(value: Expr) -> tuple[Expr, ...]:
     return ()
 
@@ -340,8 +343,8 @@ def _base(value: Any) -> tuple[Expr, ...]:
     return (value.base,)
 
 
-_TWO = attrgetter("left", "right")
-_PARTS: dict[type, Callable[[Any], tuple[Expr, ...]]] = {
+_TWO: Parts = attrgetter("left", "right")
+_PARTS: dict[type, Parts] = {
     Add: lambda one: tuple([part for _, part in one.terms]),
     Multiply: _TWO,
     Divide: _TWO,
@@ -360,7 +363,8 @@ _PARTS: dict[type, Callable[[Any], tuple[Expr, ...]]] = {
     Named: _none,
     Condition: _none,
     Place: _none,
-} | dict.fromkeys((Power, Fold, Others, Cast, Whole, Softmax, Running, RunningAt, RunningOthers), _base)
+    **dict.fromkeys((Power, Fold, Others, Cast, Whole, Softmax, Running, RunningAt, RunningOthers), _base),
+}
 
 
 def parts(value: Expr) -> tuple[Expr, ...]:

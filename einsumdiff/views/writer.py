@@ -87,13 +87,19 @@ def gathered(product: Product) -> dict[Label, tuple[Array, tuple[Form, ...]]]:
     return found
 
 
+def _is_read(factor: Factor) -> bool:
+    return isinstance(factor, Entry) and not is_one_hot(factor.array)
+
+
 def _reads_plainly(factor: Factor, place: Label) -> bool:
-    if not isinstance(factor, Entry) or is_one_hot(factor.array):
-        return False
-    return all(
-        form.label is place and size == place.size
-        for form, size in zip(factor.forms, factor.array.shape, strict=True)
-        if place in form.labels
+    return (
+        isinstance(factor, Entry)
+        and _is_read(factor)
+        and all(
+            form.label is place and size == place.size
+            for form, size in zip(factor.forms, factor.array.shape, strict=True)
+            if place in form.labels
+        )
     )
 
 
@@ -187,9 +193,12 @@ class Writer:
         `summed` labels and its bound ones are summed, `ties` are deltas of (place, form), `declared` are
         labels that stand for indices of the left side.
         """
+        product = agreeing(spelled_in_bounds(product), declared)
+        alone = not (product.bound or summed or ties)
+        if alone and all(isinstance(f, Extent) or _is_read(f) for f in product.factors):
+            return self._plain_product(product, env, used)
         env = dict(env)
         over: list[Label] = []
-        product = agreeing(spelled_in_bounds(product), declared)
         count = counted(product)
         bound = set(product.bound)
         hots = gathered(product) if count is None else {}
@@ -216,26 +225,20 @@ class Writer:
             tuple([form.substitute(env) for form in f.forms]) if isinstance(f, Entry | Mask) else ()
             for f in product.factors
         ]
-        pinned, self.pinned = self.pinned, self.pinned | self._pins(product, read)
-        self.pinned |= {label for one in compared(product) if one in env for label in env[one].labels}
+        pinned = self.pinned
+        self._pin(product, read, env)
         for factor, forms in zip(product.factors, read, strict=True):
             match factor:
                 case Guard() if count is not None:
                     pass
                 case Entry(array) if is_one_hot(array) and factor.forms[-1].label in hots:
                     pass
-                case Entry(array, _, power):
-                    self._access(accesses, array, forms)
-                    rank = -len(forms) or -99
-                    single = array not in self.inline
-                    text = self.entry(array, forms, used)
-                    parts.append(self._power(text, power, labels_of(forms), rank, single))
-                case Extent(size, power):
-                    self.numbers.update(size_names(size))
-                    whole = isinstance(size, int) or (len(size.terms) == 1 and size.terms[0][1] == 1)
-                    atom = whole and (isinstance(size, int) or len(size.terms[0][0]) == 1)
-                    text = Text(str(size), ATOM if atom else PRODUCT if whole else SUM)
-                    parts.append(self._power(text, power, frozenset(), -99))
+                case Entry(array, _, _):
+                    if over:
+                        self._access(accesses, array, forms)
+                    parts.append(self._read(factor, forms, used))
+                case Extent():
+                    parts.append(self._extent(factor))
                 case Guard(form, "=="):
                     left, right = sides(form.substitute(env))
                     for one, other in ((left, right), (right, left)):
@@ -288,6 +291,39 @@ class Writer:
             outer.append(Part(text, frozenset()))
         return negative, quotient(coefficient, outer)
 
+    def _plain_product(self, product: Product, env: Mapping[Label, Form], used: Used) -> tuple[bool, Text]:
+        """A product of entries and sizes that sums nothing."""
+        read = [
+            tuple([form.substitute(env) for form in f.forms]) if isinstance(f, Entry) else ()
+            for f in product.factors
+        ]
+        pinned = self.pinned
+        self._pin(product, read, env)
+        parts = [
+            self._read(f, forms, used) if isinstance(f, Entry) else self._extent(f)
+            for f, forms in zip(product.factors, read, strict=True)
+            if isinstance(f, Entry | Extent)
+        ]
+        self.pinned = pinned
+        if not self.explicit:
+            parts.sort(key=lambda part: part.rank)
+        negative, coefficient = magnitude(product.coefficient)
+        return negative, quotient(coefficient, parts)
+
+    def _read(self, entry: Entry, forms: Sequence[Form], used: Used) -> Part:
+        """An entry to its power, at these places."""
+        text = self.entry(entry.array, forms, used)
+        rank = -len(forms) or -99
+        return self._power(text, entry.power, labels_of(forms), rank, entry.array not in self.inline)
+
+    def _extent(self, extent: Extent) -> Part:
+        size, power = extent
+        self.numbers.update(size_names(size))
+        whole = isinstance(size, int) or (len(size.terms) == 1 and size.terms[0][1] == 1)
+        atom = whole and (isinstance(size, int) or len(size.terms[0][0]) == 1)
+        text = Text(str(size), ATOM if atom else PRODUCT if whole else SUM)
+        return self._power(text, power, frozenset(), -99)
+
     def _access(self, accesses: Accesses, array: Array, forms: Sequence[Form]) -> None:
         """Note an access; of what stands in place the axes whose range its text says."""
         if array not in self.inline or not isinstance(array, Definition):
@@ -298,13 +334,17 @@ class Writer:
         accesses.add(tuple(forms[k] for k in places), tuple(array.shape[k] for k in places))
         accesses.within([form for form, one in zip(forms, plain, strict=True) if not one])
 
-    def _pins(self, product: Product, read: Sequence[tuple[Form, ...]]) -> set[Label]:
-        """The letters that plain accesses of a product, at these places, give their range."""
+    def _pin(self, product: Product, read: Sequence[tuple[Form, ...]], env: Mapping[Label, Form]) -> None:
+        """Note the letters to which plain accesses of a product, at these places, and its inequalities give
+        their range: for what stands in place in it."""
+        if not any(isinstance(f, Entry | Mask) and f.array in self.inline for f in product.factors):
+            return
         accesses = Accesses()
         for f, forms in zip(product.factors, read, strict=True):
             if isinstance(f, Entry) and not is_one_hot(f.array):
                 self._access(accesses, f.array, forms)
-        return accesses.plain()
+        ordered = {label for one in compared(product) if one in env for label in env[one].labels}
+        self.pinned = self.pinned | accesses.plain() | ordered
 
     def _counted(self, form: Form) -> Part:
         """The value of a form as a number: `arange(n)[i]`."""
@@ -369,7 +409,8 @@ class Writer:
     def brackets(self, forms: Sequence[Form]) -> str:
         """`[i,j]`, the sizes in it noted."""
         for form in forms:
-            self.numbers.update(form_sizes(form))
+            if form.label is None:
+                self.numbers.update(form_sizes(form))
         return brackets(forms)
 
     # -- entries and bodies ---------------------------------------------------------------------------
