@@ -54,10 +54,12 @@ def join(
     `labels` are all that it runs over; those that end in no axis are summed. No term means zero.
     """
     factors = list(factors)
-    for one, other in _alike(factors):
-        factors.remove(other)
-        equalities = [*equalities, one.forms[-1] - other.forms[-1]]
-    equalities = [*equalities, *_diagonals(factors)]
+    special = [f for f in factors if isinstance(f, Entry) and (f.array.zeros or is_one_hot(f.array))]
+    if special:
+        for one, other in _alike(special):
+            factors.remove(other)
+            equalities = [*equalities, one.forms[-1] - other.forms[-1]]
+        equalities = [*equalities, *_diagonals(special)]
     running = list(labels)
     if equalities:
         system = _System(list(axes))
