@@ -76,6 +76,8 @@ LAYERS = """
     targets.numpy.module  targets.numpy.loading  targets.numba  evaluate
     targets.numpy
     views  views.letters  views.ranges  views.text
+    views.factors
+    views.products
     views.writer
     views.index
     tracing.recording  batch  hessians  blocks
