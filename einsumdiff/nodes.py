@@ -277,9 +277,14 @@ Factor = Entry | Guard | Mask | Extent
 
 def factor_labels(factor: Factor) -> tuple[Label, ...]:
     """The labels that a factor bears, with repetition, in order."""
-    if isinstance(factor, Entry | Mask):
-        return tuple([label for form in factor.forms for label in form.labels])
-    return factor.form.labels if isinstance(factor, Guard) else ()
+    match factor:
+        case Entry() | Mask():
+            forms = factor.forms
+            return forms[0].labels if len(forms) == 1 else tuple([n for form in forms for n in form.labels])
+        case Guard():
+            return factor.form.labels
+        case Extent():
+            return ()
 
 
 class Product(NamedTuple):
@@ -300,7 +305,7 @@ class Product(NamedTuple):
     @property
     def free(self) -> tuple[Label, ...]:
         bound = set(self.bound)
-        return tuple([label for label in self.labels if label not in bound])
+        return tuple([label for label in self.labels if label not in bound]) if bound else self.labels
 
     @property
     def entries(self) -> tuple[Entry, ...]:

@@ -458,16 +458,17 @@ def live(arrays: Iterable[Array]) -> tuple[Definition, ...]:
     """The definitions that the arrays need, each after those that it reads."""
     done: dict[Definition, None] = {}
     for root in arrays:
-        stack: list[tuple[Array, bool]] = [(root, False)]
+        stack = [root] if isinstance(root, Definition) and root not in done else []
         while stack:
-            array, ready = stack.pop()
-            if not isinstance(array, Definition) or array in done:
+            one = stack[-1]
+            if one in done:
+                stack.pop()
                 continue
-            if ready:
-                done[array] = None
-            else:
-                stack.append((array, True))
-                stack.extend((read, False) for read in reversed(array.reads))
+            waiting = [array for array in one.reads if isinstance(array, Definition) and array not in done]
+            if waiting:
+                stack += reversed(waiting)
+                continue
+            done[stack.pop()] = None
     return tuple(done)
 
 
