@@ -234,7 +234,7 @@ class _Accounts:
                 return Cost(flops, NUMBER * (sum(entries) + places))
         moved = sum(volume(part.axes, self.sizes) for part in plan.parts(one)) + places
         often = max(1, len(one.terms) - 1) if isinstance(one, plan.Add) else 1
-        if isinstance(one, plan.Take | plan.Scatter | plan.Cast | plan.Whole | plan.Place):
+        if isinstance(one, plan.Ones | plan.Take | plan.Scatter | plan.Cast | plan.Whole | plan.Place):
             often = 0
         return Cost(often * places, NUMBER * moved)
 

@@ -48,7 +48,7 @@ LAYERS = """
     forms.separate
     forms.storing
     passes.gram  passes.sharing  passes.softmax  passes.reuse  passes.ties  passes.numerals
-    passes.widening
+    passes.widening  passes.totals
     distribute  writing  apart
     outer_sums  recurring  passes.workspace
     lower.reading  lower.terms

@@ -50,6 +50,14 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Ones:
+    """Ones, of the type of the variable `like`."""
+
+    like: str
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Add:
     """A sum of expressions, each with its sign."""
 
@@ -95,7 +103,10 @@ class Contract:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """`op` (`sum prod max min logsumexp`) over the labels that `axes` lacks."""
+    """`op` (`sum prod max min logsumexp`) over the labels that `axes` lacks.
+
+    `total` is a sum of floats in any order, where `sum` keeps the rounding error of pairs.
+    """
 
     op: str
     base: Expr
@@ -286,6 +297,7 @@ Expr = (
     | View
     | Literal
     | Named
+    | Ones
     | Add
     | Multiply
     | Divide

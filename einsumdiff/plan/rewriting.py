@@ -22,6 +22,7 @@ from einsumdiff.plan.expressions import (
     Hot,
     Load,
     Multiply,
+    Ones,
     Others,
     Perform,
     Place,
@@ -94,6 +95,8 @@ def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
             return Load(name, axes(labels))
         case View(name, old, shape, labels, proved):
             return View(name, tuple(f.substitute(forms) for f in old), shape, axes(labels), proved)
+        case Ones(like, labels):
+            return Ones(like, axes(labels))
         case Add(terms, labels):
             return Add(tuple((s, relabelled(t, new)) for s, t in terms), axes(labels))
         case Multiply(a, b, labels):

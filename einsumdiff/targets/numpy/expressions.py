@@ -37,6 +37,9 @@ class Expressions(Products, Places):
                 row = load_table()[name]
                 assert isinstance(row, NamedNumber)
                 return Text(row.spelling.function, ())
+            case plan.Ones(like, axes):
+                count = self.size(axes[0].size) if len(axes) == 1 else self.shape([n.size for n in axes])
+                return Text(f"np.ones({count}, {like}.dtype)", axes)
             case plan.Add(terms, axes):
                 return self._add(terms, ordered(axes, want))
             case plan.Multiply(left, right, axes):

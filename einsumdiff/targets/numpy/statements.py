@@ -102,6 +102,9 @@ class Statements(Expressions):
         self.holds, name = True, keep.name
         out = f'hold("{name}")'
         match keep.value:
+            case plan.Ones(axes=axes):  # nobody writes over them
+                made = f'    {name} = workspace["{name}"] = {self.emit(keep.value, axes).text}'
+                return [f"{name} = {out}", f"if {name} is None:", made]
             case plan.Contract():
                 text = self.contracted(keep.value, keep.axes, out)
             case plan.Fold(op, base, axes):
