@@ -27,7 +27,7 @@ LAYERS = """
     language.by_sympy  symmetry  pairs
     structure
     language.table  indexing.shapes  indicators  needed  prologue  subspace
-    language.matrix_functions  passes.kinds
+    language.matrix_functions  passes.kinds  passes.panels
     language.matrix  extension  passes.templates
     accounts  indexing.scalars  products  indexing.ranges  indexing.calls  request
     indexing.resolve  indexing.sizing  vocabulary
