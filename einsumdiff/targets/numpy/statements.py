@@ -101,8 +101,7 @@ class Statements(Expressions):
                 raise AssertionError("no operation on entries")
         laid_out = self.operands(parts, axes)
         if function in PANELED and crossing(parts, axes, self.paneled):
-            a, b = laid_out
-            return self.by_panels(function, a, b, out).text
+            return self.by_panels(function, laid_out[0], laid_out[1], out).text
         texts = [part.text for part in laid_out]
         return f"np.{function}({', '.join(texts)}, out={out})"
 
