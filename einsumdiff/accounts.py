@@ -15,6 +15,7 @@ from typing import assert_never
 from einsumdiff import plan
 from einsumdiff.costs import NUMBER, Cost, folded, measured, number, pair, places, volume
 from einsumdiff.nodes import Label
+from einsumdiff.passes.panels import held
 from einsumdiff.passes.templates import opened
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.sizes import AnySize, symbol
@@ -201,6 +202,9 @@ class _Accounts:
         if isinstance(one, plan.Contract):
             self.numbers[one] = len(self.order) + 1
             self.order.append(Contraction(self.text(one), round(cost.flops * times)))
+        more = held(one, self.sizes)
+        if more:
+            self.reach(beside + parts + more + (0.0 if reused or isinstance(one, plan.Add) else made))
         match one:  # the differences to the largest, and their exponentials
             case plan.Softmax(base, _, _) | plan.Fold("logsumexp", base, _):
                 self.reach(beside + parts + 2 * volume(base.axes, self.sizes))
@@ -213,6 +217,7 @@ class _Accounts:
         beside = 0.0
         for part in plan.parts(one):
             beside += self.value(part, times, beside)
+        self.reach(beside + held(one, self.sizes))
 
     def step(self, one: Expr) -> Cost:
         """The cost of the outermost operation."""
@@ -234,7 +239,7 @@ class _Accounts:
                 return Cost(flops, NUMBER * (sum(entries) + places))
         moved = sum(volume(part.axes, self.sizes) for part in plan.parts(one)) + places
         often = max(1, len(one.terms) - 1) if isinstance(one, plan.Add) else 1
-        if isinstance(one, plan.Take | plan.Scatter | plan.Cast | plan.Whole | plan.Place):
+        if isinstance(one, plan.Ones | plan.Take | plan.Scatter | plan.Cast | plan.Whole | plan.Place):
             often = 0
         return Cost(often * places, NUMBER * moved)
 

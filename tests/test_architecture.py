@@ -28,7 +28,7 @@ LAYERS = """
     language.by_sympy  symmetry  pairs
     structure
     language.table  indexing.shapes  indicators  needed  prologue  subspace
-    language.matrix_functions  passes.kinds
+    language.matrix_functions  passes.kinds  passes.panels
     language.matrix  extension  passes.templates
     accounts  indexing.scalars  products  indexing.ranges  indexing.calls  request
     indexing.resolve  indexing.sizing  vocabulary
@@ -49,7 +49,7 @@ LAYERS = """
     forms.separate
     forms.storing
     passes.gram  passes.sharing  passes.softmax  passes.reuse  passes.ties  passes.numerals
-    passes.widening
+    passes.widening  passes.totals
     distribute  writing  apart
     outer_sums  recurring  passes.workspace
     lower.reading  lower.terms

@@ -37,6 +37,7 @@ from einsumdiff.passes.reuse import reused
 from einsumdiff.passes.sharing import shared
 from einsumdiff.passes.softmax import softmaxes
 from einsumdiff.passes.ties import filled
+from einsumdiff.passes.totals import totalled
 from einsumdiff.passes.widening import widened
 from einsumdiff.passes.workspace import kept
 from einsumdiff.plan import Plan
@@ -200,6 +201,7 @@ class _Lowering(Definitions):
             return statements
         kinds, sizes = Kinds(numbers, real), self.products.assumed
         found = reused(statements, returns, kinds, sizes, fresh, all_of_them=self.options.workspace)
+        found = totalled(found, Kinds(numbers, real), sizes, fresh)
         return kept(found, returns, fresh) if self.options.workspace else found
 
     def _formed(self, result: Result, k: int, splits: Sequence[int]) -> str:

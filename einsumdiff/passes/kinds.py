@@ -84,6 +84,8 @@ class Kinds:
         match value:
             case plan.Load(name, _) | plan.View(name, _, _, _, _):
                 return self.known.get(name)
+            case plan.Ones(like, _):
+                return self.known.get(like)
             case plan.Literal() | plan.Named():
                 return 0  # a number takes the type of the arrays around it
             case plan.Condition():

@@ -85,6 +85,8 @@ def _writable(one: Expr) -> bool:
     match one:
         case plan.Add() | plan.Multiply() | plan.Divide() | plan.Power() | plan.Contract():
             return bool(one.axes) and not shares(one)
+        case plan.Ones():
+            return True
         case plan.Fold(op, _, _):
             return bool(one.axes) and op != "logsumexp"
         case plan.Apply(function, _, _):

@@ -27,6 +27,8 @@ class _Module(Forms):
         super().__init__(taken, [p for p in what.parameters if p.name not in what.indices])
         self.plan = what
         self.known = what.sizes
+        workspace = any(word.startswith("workspace") for word in what.keywords)
+        self.paneled = {} if workspace else what.sizes  # a call would make the copy of a panel
 
     def text(self, docstring: str) -> str:
         body: list[str] = []

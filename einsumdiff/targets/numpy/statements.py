@@ -8,10 +8,14 @@ from fractions import Fraction
 from einsumdiff import plan
 from einsumdiff.nodes import Label
 from einsumdiff.passes.kinds import in_place
+from einsumdiff.passes.panels import crossing
 from einsumdiff.plan import Expr
 from einsumdiff.targets.numpy.expressions import Expressions, constant
 from einsumdiff.targets.numpy.flat import Run, run
 from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, Axes, Text, number, quoted, unbracketed
+
+PANELED = {"add", "subtract", "multiply"}
+"""Functions whose result has the type to which their operands promote."""
 
 
 class Statements(Expressions):
@@ -64,7 +68,8 @@ class Statements(Expressions):
 
     def _over(self, into: plan.Into) -> str:
         """An operation that is written over a variable: `t *= x` where it keeps its name."""
-        text = self._augmented(into) if into.name == into.buffer else None
+        paneled = crossing(plan.parts(into.value), into.axes, self.paneled)
+        text = self._augmented(into) if into.name == into.buffer and not paneled else None
         if text is not None:
             return text
         call = self._by_entries(into.value, into.axes, into.buffer)
@@ -94,7 +99,10 @@ class Statements(Expressions):
                 function, parts = str(in_place(name)), list(operands)
             case _:
                 raise AssertionError("no operation on entries")
-        texts = [part.text for part in self.operands(parts, axes)]
+        laid_out = self.operands(parts, axes)
+        if function in PANELED and crossing(parts, axes, self.paneled):
+            return self.by_panels(function, laid_out[0], laid_out[1], out).text
+        texts = [part.text for part in laid_out]
         return f"np.{function}({', '.join(texts)}, out={out})"
 
     def _kept(self, keep: plan.Keep) -> list[str]:
@@ -102,6 +110,9 @@ class Statements(Expressions):
         self.holds, name = True, keep.name
         out = f'hold("{name}")'
         match keep.value:
+            case plan.Ones(axes=axes):  # nobody writes over them
+                made = f'    {name} = workspace["{name}"] = {self.emit(keep.value, axes).text}'
+                return [f"{name} = {out}", f"if {name} is None:", made]
             case plan.Contract():
                 text = self.contracted(keep.value, keep.axes, out)
             case plan.Fold(op, base, axes):
