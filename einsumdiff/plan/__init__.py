@@ -38,6 +38,7 @@ from einsumdiff.plan.expressions import (
 from einsumdiff.plan.rewriting import reads, rebuilt, relabelled, taken
 from einsumdiff.plan.statements import (
     Assign,
+    Blocked,
     Buffer,
     Copy,
     Drop,
@@ -45,6 +46,7 @@ from einsumdiff.plan.statements import (
     Keep,
     Kept,
     Loop,
+    Made,
     Operator,
     Plan,
     Source,
@@ -61,6 +63,7 @@ __all__ = [
     "Apply",
     "Assign",
     "Axes",
+    "Blocked",
     "Buffer",
     "Cast",
     "Choose",
@@ -78,6 +81,7 @@ __all__ = [
     "Literal",
     "Load",
     "Loop",
+    "Made",
     "Multiply",
     "Named",
     "Operator",
