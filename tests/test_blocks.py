@@ -238,6 +238,24 @@ def test_arguments_of_other_types_make_what_they_make_without(text, wrt, kind, o
             np.testing.assert_allclose(one, two, rtol=0.05 if other == np.float16 else 1e-3, atol=0.05)
 
 
+@pytest.mark.parametrize("c", [2, 0.5, np.float32(0.5), np.float64(0.5), np.asarray(0.5)])
+def test_a_number_is_told_from_an_array_of_one(c, monkeypatch):
+    by_blocks_everywhere(monkeypatch)
+    d = derive("A: (m, n); c: ()\nf = sum(sin(c*A)*A)*exp(c)", wrt="A")
+    A = drawn(d, SIZES)["A"].astype(np.float32)
+    found = d.compile(value=True, sizes=said(d))(A=A, c=c)
+    compared(found, plainly(d, {"A": A, "c": c}, value=True), 1e-5)
+
+
+def test_an_array_of_the_function_is_written_over_by_rows(monkeypatch):
+    by_blocks_everywhere(monkeypatch)
+    written_over_everywhere(monkeypatch)
+    d = derive("X: (m, n); Y: (m, n)\nf = sum(exp(tanh(X @ Y.T)))", wrt="X")
+    assert "np.tanh(t1_rows, out=t1_rows)" in d.source(value=True, sizes=said(d))
+    arrays = drawn(d, SIZES)
+    compared(d.compile(value=True, sizes=said(d))(**arrays), plainly(d, arrays, value=True))
+
+
 # ------------------------------------------------------------------------------------- where, and the source
 
 CHAIN = "A: (m, n); B: (m, n)\nC = A - B\nf = sum(log(1 + C**2)*tanh(C))"

@@ -61,7 +61,8 @@ class Run:
                 case plan.Drop():
                     self.after.append(one)
                 case plan.Into():
-                    self._over(one)
+                    with self._all_or_nothing():
+                        self._over(one)
                 case plan.Assign(axes=()):
                     self._attempt(one, self._total)
                 case plan.Assign():
@@ -118,6 +119,8 @@ class Run:
         if shares(one.value) and not one.own and not isinstance(one.value, plan.Apply):
             raise _Unfit  # another name for what is there
         value = self._by_rows(self._in_rows(one.value, axes[0]))
+        if isinstance(value, plan.Load) and not isinstance(one.value, plan.Load):
+            raise _Unfit  # all of it is made ahead
         self.body.append(plan.Assign(one.name, value, (self.rows, *axes[1:]), one.own))
         self.inside[one.name] = axes
 
@@ -125,6 +128,8 @@ class Run:
         if one.axes[0].size != self.size or (one.name != one.buffer and one.name in self.inside):
             raise _Unfit
         value = self._by_rows(self._in_rows(one.value, one.axes[0]))
+        if isinstance(value, plan.Load):
+            raise _Unfit
         buffer = one.buffer
         if buffer not in self.inside:
             together = self.shared.get(buffer) or any(buffer in names for names in self.shared.values())
@@ -155,7 +160,13 @@ class Run:
             return one
         of_rows = self.rows in one.axes and self._row_wise(one)
         number = not one.axes and _arithmetic(one) and not any(part.axes for part in plan.parts(one))
-        return plan.rebuilt(one, self._by_rows) if of_rows or number else self._hoisted(one)
+        if of_rows or number:
+            try:
+                with self._all_or_nothing():
+                    return plan.rebuilt(one, self._by_rows)
+            except _Unfit:  # it reads columns: then it may be made ahead
+                pass
+        return self._hoisted(one)
 
     def _loaded(self, one: plan.Load, axes: Axes) -> Expr:
         if self.rows not in axes:

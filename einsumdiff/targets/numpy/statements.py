@@ -134,9 +134,10 @@ class Statements(Expressions):
         for inner in one.body:
             body += self.statement(inner)
         self.store, self.hold = around
-        for made in later:
-            body += [f"if {one.start} == 0:", *(f"    {line}" for line in self._made(made))]
-            body.append(f"{made.name}[{one.rows}] = {made.rows}")
+        if later:
+            body.append(f"if {one.start} == 0:")
+            body += [f"    {line}" for made in later for line in self._made(made)]
+            body += [f"{made.name}[{one.rows}] = {made.rows}" for made in later]
         return lines + [f"    {line}" for line in body]
 
     def _made(self, made: plan.Made) -> list[str]:
