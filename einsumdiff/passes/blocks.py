@@ -24,8 +24,8 @@ from einsumdiff.passes.runs import Run
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import AnySize, given, symbol
 
-LARGE = 2**22
-"""From so many numbers on: 32 MB, as much as a cache that all cores share holds."""
+LARGE = 3 * 2**20
+"""From so many numbers on: 24 MB, of which two are more than the cache that all cores share."""
 
 BLOCK = 2**16
 """About so many numbers of an array make a block, 512 kB: fewer cost more in calls than the cache saves."""
