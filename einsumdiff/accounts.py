@@ -97,6 +97,13 @@ def taken(statements: Sequence[plan.Statement], given: Mapping[str, int]) -> tup
     return found.peak, found.made
 
 
+def moved(statements: Sequence[plan.Statement], given: Mapping[str, int]) -> float:
+    """The numbers that these statements read and write."""
+    found = _Accounts(given)
+    found.run(statements, 1)
+    return found.total.bytes / NUMBER
+
+
 class _Accounts:
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self.sizes = sizes
@@ -123,8 +130,10 @@ class _Accounts:
                     if copied:
                         self.count(Cost(0, 2 * NUMBER * places), times)
                         self.make(made, places)
+                    before = self.named.get(name, 0.0)  # there until the name has its new array
                     self.named[name] = places if copied else made
                     self.hold(self.named[name])
+                    self.held -= before
                 case plan.Into(value=value) | plan.Keep(value=value):  # into an array that is there
                     self.operands(value, times)
                     self.count(self.step(value), times)
@@ -148,10 +157,25 @@ class _Accounts:
                     self.run(body, times * number(size, self.sizes))
                 case plan.Buffer(_, _, body):
                     self.run(body, times)
+                case plan.Blocked():
+                    self.by_blocks(one, times)
                 case plan.Copy() | plan.Store() | plan.Operator():
                     raise AssertionError("the plan of a dense form")
                 case _:
                     assert_never(one)
+
+    def by_blocks(self, one: plan.Blocked, times: float) -> None:
+        for made in one.made:
+            self.named[made.name] = self.places(made.shape)
+            self.hold(self.named[made.name])
+        size, sizes = number(one.size, self.sizes), self.sizes
+        self.sizes = {**sizes, one.rows: int(min(one.step, max(size, 1)))}
+        self.volume = measured(self.sizes)
+        self.run(one.body, times * size / self.sizes[one.rows])
+        counted = len(self.order)
+        self.run(one.body, 0)  # beside the arrays of the block before
+        del self.order[counted:]
+        self.sizes, self.volume = sizes, measured(sizes)
 
     def places(self, shape: Sequence[AnySize]) -> float:
         return places(shape, self.sizes)

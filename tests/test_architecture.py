@@ -51,7 +51,8 @@ LAYERS = """
     passes.gram  passes.sharing  passes.softmax  passes.reuse  passes.ties  passes.numerals
     passes.widening  passes.totals
     distribute  writing  apart
-    outer_sums  recurring  passes.workspace
+    outer_sums  recurring  passes.workspace  passes.runs
+    passes.blocks
     lower.reading  lower.terms
     lower.definitions
     lower.function

@@ -30,6 +30,7 @@ from einsumdiff.nodes import (
 )
 from einsumdiff.outer_sums import without_outer_sums
 from einsumdiff.pairs import Pairs
+from einsumdiff.passes.blocks import blocked
 from einsumdiff.passes.gram import squared
 from einsumdiff.passes.kinds import Kinds
 from einsumdiff.passes.numerals import as_floats, compares
@@ -201,6 +202,7 @@ class _Lowering(Definitions):
             return statements
         kinds, sizes = Kinds(numbers, real), self.products.assumed
         found = reused(statements, returns, kinds, sizes, fresh, all_of_them=self.options.workspace)
+        found = blocked(found, returns, kinds, sizes, self._named, fresh)
         found = totalled(found, Kinds(numbers, real), sizes, fresh)
         return kept(found, returns, fresh) if self.options.workspace else found
 
@@ -233,7 +235,11 @@ class _Lowering(Definitions):
         return found
 
     def _result_name(self) -> str:
-        name = self.fresh("result") if "result" in self.taken else "result"
+        return self._named("result")
+
+    def _named(self, word: str) -> str:
+        """A new variable, called so if nothing else is."""
+        name = self.fresh(word) if word in self.taken else word
         self.taken.add(name)
         return name
 

@@ -57,6 +57,12 @@ class Kinds:
     def _bit(self, member: object) -> Kind:
         return self._bits.setdefault(member, 1 << len(self._bits) + 2)
 
+    def arguments(self, kind: Kind) -> tuple[str, ...] | None:
+        """The arguments whose types promote to that of the kind; None where something else is in it."""
+        if kind & self._made_bits or kind & (FLOAT | TRUTH) or not kind:
+            return None
+        return tuple(str(one) for one, bit in self._bits.items() if kind & bit)
+
     def floating(self, kind: Kind) -> bool:
         """Is it sure to be that of floats?"""
         return kind & self._floats != 0

@@ -52,6 +52,9 @@ class _Keeping:
                 case plan.Buffer(name, _, body):
                     self.outside = {*self.outside, name}
                     self.found.append(replace(one, body=tuple(self.statements(body))))
+                case plan.Blocked(made=made, body=body):
+                    ours = tuple(replace(n, kept=n.name not in self.outside) for n in made)
+                    self.found.append(replace(one, made=ours, body=tuple(self.statements(body))))
                 case _:
                     self.found.append(one)
         found, self.found = self.found, around

@@ -40,6 +40,7 @@ from einsumdiff.plan.expressions import (
 from einsumdiff.plan.rewriting import reads, rebuilt, relabelled, taken
 from einsumdiff.plan.statements import (
     Assign,
+    Blocked,
     Buffer,
     Copy,
     Drop,
@@ -47,6 +48,7 @@ from einsumdiff.plan.statements import (
     Keep,
     Kept,
     Loop,
+    Made,
     Operator,
     Plan,
     Source,
@@ -63,6 +65,7 @@ __all__ = [
     "Apply",
     "Assign",
     "Axes",
+    "Blocked",
     "Buffer",
     "Cast",
     "Choose",
@@ -80,6 +83,7 @@ __all__ = [
     "Literal",
     "Load",
     "Loop",
+    "Made",
     "Multiply",
     "Named",
     "Operator",

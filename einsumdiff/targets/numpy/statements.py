@@ -22,6 +22,7 @@ class Statements(Expressions):
     def __init__(self, taken: Collection[str]) -> None:
         super().__init__(taken)
         self.fresh: set[str] = set()  # arrays that were made here, and are contiguous
+        self.store, self.hold = "workspace", "hold"  # where arrays are kept, and what gets them from there
 
     def statement(self, statement: plan.Statement) -> list[str]:
         match statement:
@@ -61,6 +62,8 @@ class Statements(Expressions):
                 return lines
             case plan.Buffer():
                 return self._into_buffer(statement)
+            case plan.Blocked():
+                return self._by_blocks(statement)
             case plan.Copy(name):
                 return [f"{name} = {name}.copy()"]
             case plan.Store() | plan.Operator():
@@ -108,7 +111,7 @@ class Statements(Expressions):
     def _kept(self, keep: plan.Keep) -> list[str]:
         """Written into the array that the workspace has of that name; the first time NumPy makes it."""
         self.holds, name = True, keep.name
-        out = f'hold("{name}")'
+        out = f'{self.hold}("{name}")'
         match keep.value:
             case plan.Ones(axes=axes):  # nobody writes over them
                 made = f'    {name} = workspace["{name}"] = {self.emit(keep.value, axes).text}'
@@ -120,9 +123,53 @@ class Statements(Expressions):
             case _:
                 text = Text(self._by_entries(keep.value, keep.axes, out), keep.axes)
         if text.axes == keep.axes:
-            return [f'{name} = workspace["{name}"] = {text.text}']
-        held = Text(f'workspace["{name}"]', text.axes)
+            return [f'{name} = {self.store}["{name}"] = {text.text}']
+        held = Text(f'{self.store}["{name}"]', text.axes)
         return [f"{held.text} = {text.text}", f"{name} = {self.arranged(held, keep.axes).text}"]
+
+    def _by_blocks(self, one: plan.Blocked) -> list[str]:
+        lines = [line for made in one.made if made.rows is None for line in self._made(made)]
+        lines += [f"{name} = 0" for name in one.sums]
+        later = [made for made in one.made if made.rows is not None]
+        size = self.size(one.size)
+        # with no rows at all, one empty block tells the types
+        last = f"max({size}, 1)" if one.sums or later else size
+        lines.append(f"for {one.start} in range(0, {last}, {one.step}):")
+        body = [f"{one.rows} = slice({one.start}, {one.start} + {one.step})"]
+        if any(isinstance(inner, plan.Keep) for inner in one.body):
+            many = f"min({one.step}, {self.size(one.size)} - {one.start})"
+            body.append(f"{one.store} = workspace.setdefault({many}, {{}})")
+        body += [f"{part} = {array}[{one.rows}]" for part, array in one.parts]
+        around = self.store, self.hold
+        self.store, self.hold = one.store, f"{one.store}.get"
+        for inner in one.body:
+            body += self.statement(inner)
+        self.store, self.hold = around
+        if later:
+            body.append(f"if {one.start} == 0:")
+            body += [f"    {line}" for made in later for line in self._made(made)]
+            body += [f"{made.name}[{one.rows}] = {made.rows}" for made in later]
+        return lines + [f"    {line}" for line in body]
+
+    def _made(self, made: plan.Made) -> list[str]:
+        self.fresh.add(made.name)
+        if made.rows is not None:
+            kind = f"{made.rows}.dtype"
+        elif not made.like:
+            self.typed, kind = True, self.dtype
+        else:
+            kind = (
+                f"{made.like[0]}.dtype" if len(made.like) == 1 else f"np.result_type({', '.join(made.like)})"
+            )
+        text = f"np.empty({self.shape(made.shape)}, {kind})"
+        if not made.kept:
+            return [f"{made.name} = {text}"]
+        self.holds = True
+        return [
+            f'{made.name} = hold("{made.name}")',
+            f"if {made.name} is None:",
+            f'    {made.name} = workspace["{made.name}"] = {text}',
+        ]
 
     def _augmented(self, into: plan.Into) -> str | None:
         """`t += x`, where the variable is the operand that Python writes over."""
