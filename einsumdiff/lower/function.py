@@ -88,6 +88,7 @@ def lower(
                 f"{module} is a module in generated source",
                 hint=f"call the input something else than {module}",
             )
+    program, results = _arranged(program, results, options)
     lowering = _Lowering(program, name, options, keys, real)
     found = lowering.run(results, splits)
     pairs = lowering.products.pairs.again() if options.form == "dense" else None
@@ -96,6 +97,26 @@ def lower(
         given = dict(options.sizes)
         found = min(found, other, key=lambda one: account(one, given, tuple(one.sources)).weight)
     return replace(found, keys=tuple(keys))
+
+
+def _arranged(
+    program: Program, results: Sequence[Result], options: Options
+) -> tuple[Program, Sequence[Result]]:
+    """The results as other sums of products, where these cost less, and the output that goes with them."""
+    sizes = dict(options.sizes)
+    output: Definition | None = program.output if options.value else None
+    if options.expand:
+        asked = [(result.terms, result.shape) for result in results]
+        results, output = without_outer_sums(asked, output, sizes)
+        if output is not None:
+            program = replace(program, output=output)
+    if options.form == "dense" and options.by_cost:
+        roots: list[Array] = [] if output is None else [output]
+        asked = [(result.terms, result.shape) for result in results]
+        results = multiplied_out(asked, roots, sizes)
+        found = recurring([result.terms for result in results], roots, sizes)
+        results = [replace(one, terms=tuple(terms)) for one, terms in zip(results, found, strict=True)]
+    return program, results
 
 
 class _Lowering(Definitions):
@@ -121,18 +142,6 @@ class _Lowering(Definitions):
         sizes = [size for d in self.program.definitions for size in d.shape]
         self.small = {name: SMALL for size in sizes for name in subtracted(size)}
         roots: list[Array] = [self.program.output] if value else []
-        if self.options.expand:
-            asked = [(result.terms, result.shape) for result in results]
-            output = self.program.output if value else None
-            results, output = without_outer_sums(asked, output, self.products.assumed)
-            if output is not None:
-                self.program = replace(self.program, output=output)
-                roots = [output]
-        if self.options.form == "dense" and self.options.by_cost:
-            asked = [(result.terms, result.shape) for result in results]
-            results = multiplied_out(asked, roots, self.products.assumed)
-            found = recurring([result.terms for result in results], roots, self.products.assumed)
-            results = [replace(one, terms=tuple(terms)) for one, terms in zip(results, found, strict=True)]
         for result in results:
             roots += read(result.terms)
         definitions = live(roots)
