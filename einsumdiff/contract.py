@@ -7,23 +7,28 @@ R. Pfeifer, J. Haegeman and F. Verstraete, Faster identification of optimal cont
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import combinations
 from math import prod
 from typing import TypeVar
 
 from einsumdiff.costs import Cost, Labels, Stored, folded, measured, number, stored_pair, volume
 from einsumdiff.nodes import Label
+from einsumdiff.sizes import AnySize
 
 T = TypeVar("T")
 MOST_EXACT = 6
 MOST_PARTS = 150
 """More factors are still ordered exactly where so few sets of them are connected: a chain of 12 has 78."""
+MOST_KNOWN = 10_000
+"""So many orders are remembered: each layer of a network has the products of the one before it."""
 ONCE = 0.5
 """The weight of a step that is taken once for many calls: `A @ (B @ v)` must not multiply A with B."""
 
 Path = int | tuple["Path", "Path"]
 Stores = Sequence[Stored | None]
+
+_known: dict[Hashable, Path] = {}
 
 
 def order(
@@ -53,6 +58,10 @@ def order(
         subsets = _connected(factors)
     if subsets is None:
         return _greedy(factors, kept, sizes)
+    key = _pattern(factors, kept, moving, sizes, shared or {}, stored or ())
+    found = _known.get(key)
+    if found is not None:
+        return found
     changing = -1 if moving is None else sum(1 << k for k, one in enumerate(moving) if one)
     parts = {1 << a | 1 << b: part for (a, b), part in (shared or {}).items()}
     lying = {1 << k: one for k, one in enumerate(stored or ()) if one is not None}
@@ -63,7 +72,41 @@ def order(
         step = stored_pair(left, right, result, places, lying.get(a), lying.get(b)).weight
         return step * parts.get(a | b, 1.0) * (1.0 if (a | b) & changing else ONCE)
 
-    return _exact(factors, kept, subsets, weigh)
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+    found = _known[key] = _exact(factors, kept, subsets, weigh)
+    return found
+
+
+def _pattern(
+    factors: Sequence[Labels],
+    kept: Labels,
+    moving: Sequence[bool] | None,
+    sizes: Mapping[str, int],
+    shared: Mapping[tuple[int, int], float],
+    stored: Stores,
+) -> Hashable:
+    """All that the order depends on: labels and arrays by their numbers, sizes by what they count as."""
+    labels: dict[Label, int] = {}
+    for factor in factors:
+        for label in sorted(factor, key=lambda one: one.serial):
+            labels.setdefault(label, len(labels))
+    kinds: dict[AnySize, int] = {}
+    arrays: dict[object, int] = {}
+    lying = [
+        None
+        if one is None
+        else (arrays.setdefault(one.array, len(arrays)), tuple([labels.get(n) for n in one.axes]))
+        for one in stored
+    ]
+    return (
+        tuple([frozenset([labels[n] for n in factor]) for factor in factors]),
+        frozenset([k for label, k in labels.items() if label in kept]),
+        tuple([(kinds.setdefault(n.size, len(kinds)), number(n.size, sizes)) for n in labels]),
+        None if moving is None else tuple(moving),
+        frozenset(shared.items()),
+        tuple(lying),
+    )
 
 
 def together(factors: Sequence[Labels]) -> list[list[int]]:
