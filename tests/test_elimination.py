@@ -143,7 +143,7 @@ def test_all_orders_agree_on_random_graphs(seed):
 
 
 def test_an_hourglass_is_joined_at_its_waists():
-    """Both sweeps carry n (or m) rows through the wide layer, on two paths each; joining the waists k rows."""
+    """Both sweeps carry n (or m) rows through the wide layer, on two paths each, and the waists k rows."""
     n, k, N, m = 300, 4, 1000, 300
     sizes = {"n": n, "k": k, "N": N, "m": m}
     flops = {mode: derive(HOURGLASS, "x", mode=mode).cost(**sizes).flops for mode in MODES}
