@@ -25,13 +25,14 @@ class Pattern(NamedTuple):
 
     axes: tuple[Labels, ...]
     parts: tuple[Labels, ...]
+    key: object
+    """Equal for patterns that are one but for the names of their labels."""
 
 
 Vertex = Array | None
 
 MOST_FILL = 4
 """An order is given up that composes so many times more often than there are edges."""
-
 
 WORTH = 0.9
 """Another way than reverse mode is taken where it costs less than this part of it."""
@@ -106,6 +107,7 @@ class _Shadow:
         self.into: dict[Array, dict[Vertex, None]] = {}
         self.ranks: dict[Vertex, int] = {}
         self.count = self.composed = 0
+        self.known: dict[tuple[object, ...], float] = {}  # what composing two patterns costs
         self.twice: dict[tuple[Vertex, Array], float] = {}  # what adding up the paths of an edge costs
         for above, below in edges.out.items():
             self.ranks[above] = len(edges.shape_of(above))
@@ -117,7 +119,7 @@ class _Shadow:
 
     def add(self, above: Vertex, below: Array, one: Pattern) -> None:
         known = self.out.setdefault(above, {}).setdefault(below, {})
-        key = _key(one), min(len(known), MOST_LAZY) if len(one.parts) > 1 else -1
+        key = one.key, min(len(known), MOST_LAZY) if len(one.parts) > 1 else -1
         if key in known:
             cost = added(_all(one.axes), self.volume).weight
             self.twice[above, below] = self.twice.get((above, below), 0.0) + cost
@@ -128,7 +130,18 @@ class _Shadow:
         return [*self.into.get(middle, ()), *self.out.get(middle, ())]
 
     def weight(self, middle: Definition) -> float:
-        return sum(cost for *_, cost in self.compositions(middle))
+        """What its elimination costs."""
+        total, rank = 0.0, self.ranks[middle]
+        for above in self.into.get(middle, ()):
+            split = self.ranks[above]
+            for a in self.out[above][middle].values():
+                for inner in self.out.get(middle, {}).values():
+                    for b in inner.values():
+                        pair_ = a.key, split, b.key, rank
+                        if pair_ not in self.known:
+                            self.known[pair_] = _composed(a, split, b, rank, self.volume)[1].weight
+                        total += self.known[pair_]
+        return total
 
     def compositions(self, middle: Definition) -> list[tuple[Vertex, Array, Pattern, float]]:
         """Every composition that eliminates a definition, and its cost."""
@@ -160,26 +173,22 @@ class _Shadow:
 
 def _pattern(term: Term, volume: Volume) -> Pattern:
     axes = tuple(frozenset(form.labels) for form in term.axes)
-    return Pattern(axes, _joined(free_parts(term.product), volume))
-
-
-def _joined(parts: Sequence[Labels], volume: Volume) -> tuple[Labels, ...]:
-    """The parts, apart only where their product is larger."""
-    return tuple(parts) if larger(parts, volume) else (_all(parts),)
+    parts = free_parts(term.product)
+    return _pattern_of(axes, parts if larger(parts, volume) else [_all(parts)])
 
 
 def _all(parts: Iterable[Labels]) -> Labels:
     return frozenset().union(*parts)
 
 
-def _key(one: Pattern) -> object:
-    """Equal for patterns that are one but for the names of their labels."""
+def _pattern_of(axes: tuple[Labels, ...], parts: Iterable[Labels]) -> Pattern:
     places: dict[Label, int] = {}
-    for labels in one.axes:
-        for label in sorted(labels, key=lambda n: n.serial):
+    for labels in axes:
+        for label in sorted(labels, key=lambda n: n.serial) if len(labels) > 1 else labels:
             places.setdefault(label, len(places))
-    axes = tuple(tuple(sorted(places[label] for label in labels)) for labels in one.axes)
-    return axes, tuple(label.size for label in places)
+    found = tuple(frozenset(n for n in part if n in places) for part in parts)
+    sides = (tuple(tuple(sorted(map(places.__getitem__, one))) for one in side) for side in (axes, found))
+    return Pattern(axes, found, (*sides, tuple(label.size for label in places)))
 
 
 def _composed(outer: Pattern, split: int, inner: Pattern, rank: int, volume: Volume) -> tuple[Pattern, Cost]:
@@ -218,4 +227,4 @@ def _composed(outer: Pattern, split: int, inner: Pattern, rank: int, volume: Vol
             total += pair(first, part, first | part, volume)
             first |= part
         apart = [first]
-    return Pattern(axes, tuple(apart)), total
+    return _pattern_of(axes, apart), total
