@@ -131,7 +131,7 @@ class _Shadow:
 
     def weight(self, middle: Definition) -> float:
         """What its elimination costs."""
-        total, rank = 0.0, self.ranks[middle]
+        total, rank = 0.0, len(middle.shape)  # it may have no edge, where its slope is zero
         for above in self.into.get(middle, ()):
             split = self.ranks[above]
             for a in self.out[above][middle].values():

@@ -44,6 +44,9 @@ NORMS = """x: (n,); M: (n, n)
 a = cos(M @ x)
 b = a*norm(x)
 y = b/sum(a**2) + sum(x*b)*a"""
+STEPS = """x: (n,); A: (m, n)
+c = A @ x > 0
+y = where(c, sin(A @ x), 2*(A @ x))*floor(A @ x)*pi + sum(x*x)"""
 PROGRAMS = [
     (HOURGLASS, {"n": 5, "k": 2, "N": 7, "m": 3}),
     (RESIDUAL, {"n": 3}),
@@ -52,6 +55,7 @@ PROGRAMS = [
     (CONVOLVED, {"n": 7, "k": 2}),
     (TIES, {"m": 5, "n": 3}),
     (NORMS, {"n": 3}),
+    (STEPS, {"m": 5, "n": 3}),
 ]
 
 
