@@ -36,7 +36,9 @@ LAYERS = """
     indexing.values
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
-    indexing.placing  indexing.known_places  differentiate
+    indexing.placing  indexing.known_places  elimination
+    elimination_order
+    differentiate
     indexing.gathering  indexing.regrouping
     indexing.joining
     indexing.slicing  indexing.repeating  indexing.running
@@ -83,7 +85,7 @@ LAYERS = """
     views.index
     tracing.recording  batch  hessians  blocks
     tracing.trace  exact  analytic  sampling  function  vectors
-    slopes
+    slopes  weighing
     check
     contracted  optimize  formula
     same
