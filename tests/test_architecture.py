@@ -13,7 +13,8 @@ import einsumdiff
 PACKAGE = Path(einsumdiff.__file__).parent
 
 LAYERS = """
-    errors  data  uncollected  sizes  properties  tracing  language  language.domains  indexing  forms  passes
+    errors  data  uncollected  nesting  sizes  properties  tracing  language  language.domains  indexing
+    forms  passes
     forms.options
     language.tree  nodes  language.faults  packing  tracing.places  language.stored_tables
     costs
