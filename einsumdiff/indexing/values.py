@@ -44,7 +44,7 @@ from einsumdiff.nesting import Steps, run
 from einsumdiff.nodes import Array, Definition, Entry, Form, Label, bare, constant_form
 from einsumdiff.nodes import Operate as OperateBody
 from einsumdiff.nodes import Product as FactorProduct
-from einsumdiff.program import Builder, Value, at, extent, indicator, number, read
+from einsumdiff.program import MOST_TERMS, Builder, Value, at, extent, indicator, number, read
 from einsumdiff.sizes import AnySize, smaller, symbol
 
 
@@ -170,7 +170,7 @@ def _of_parts(node: Sum | Product | Power | Call | Access | Over, scope: Scope) 
             return elementwise(row.name, given, builder)
         case Access():
             forms = [scope.form(item) for item in node.items]
-            return _at((yield _value(node.base, scope)), forms)
+            return _at(_short((yield _value(node.base, scope)), builder), forms)
         case Over():
             return (yield _reduced(node, scope))
 
@@ -206,6 +206,11 @@ def as_entry(operand: Value, builder: Builder) -> Value:
     return Value(operand.axes, (FactorProduct(1, (builder.entry(operand),)),))
 
 
+def _short(operand: Value, builder: Builder) -> Value:
+    """A long sum as a definition: nested operations would each go through all of its terms."""
+    return as_entry(operand, builder) if len(operand.products) > MOST_TERMS else operand
+
+
 def _of_parameter(base: Parameter, items: tuple[Affine, ...], scope: Scope) -> Value:
     operand = scope.operands[base.name]
     forms = []
@@ -234,7 +239,7 @@ def _operation(node: Operate, scope: Scope) -> Steps[Value]:
     if isinstance(meaning, Layout):
         operands: list[Value] = []
         for operand in meaning.operands.values():
-            operands.append((yield _value(operand, scope)))
+            operands.append(_short((yield _value(operand, scope)), scope.builder))
         return meaning.value(operands, node.shape, scope.builder)
     if isinstance(node.row, Operation):
         return (yield _stated(node, node.row, meaning, scope))
@@ -251,7 +256,7 @@ def _operation(node: Operate, scope: Scope) -> Steps[Value]:
     for name, (operand, _) in meaning.operands.items():
         reads = meaning.reads.get(name, 0)
         if reads:
-            whole = yield _value(operand, scope)
+            whole = _short((yield _value(operand, scope)), scope.builder)
             inner.operands[name] = Operand(
                 as_entry(whole, scope.builder) if reads > 1 else whole, meaning.patterns[name], meaning.rest
             )
