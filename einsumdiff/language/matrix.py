@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
-from einsumdiff.errors import NameFault, RankFault, ShapeFault, Span, SyntaxFault, Unsupported, ValueFault
+from einsumdiff.errors import NameFault, RankFault, ShapeFault, Span, SyntaxFault, ValueFault
 from einsumdiff.indexing.shapes import given_shape
 from einsumdiff.language import tree
 from einsumdiff.language.matrix_functions import FUNCTIONS, call
@@ -54,12 +54,7 @@ def parse_matrix(text: str, shapes: Mapping[str, object] | None = None) -> tuple
     >>> [statement.span.source for statement in parse_matrix("r = A*x - b; r'*r")]
     ['r = A*x - b', "r'*r"]
     """
-    try:
-        return _Translator(shapes or {}).program(parse_matrix_text(text))
-    except RecursionError:
-        raise Unsupported(
-            "an expression is nested too deeply", None, "give parts of it names, in statements of their own"
-        ) from None
+    return _Translator(shapes or {}).program(parse_matrix_text(text))
 
 
 class _Translator:
