@@ -39,27 +39,35 @@ def run(steps: Steps[T]) -> T: ...
 
 def run(steps: Steps[T]) -> T:
     """The result of the steps. What a step raises is raised where it was asked for, as in a recursion."""
-    waiting: list[Generator[Any, Any, Any]] = []
     found: Any = steps
+    if type(found) is not GeneratorType:
+        result: T = found
+        return result
+    one: Generator[Any, Any, Any] = found
+    found = None
+    waiting: list[Generator[Any, Any, Any]] = []
     fault: Exception | None = None
     while True:
-        if type(found) is GeneratorType:
-            waiting.append(found)
-            found = None
-        elif not waiting:
-            if fault is not None:
-                raise fault
-            result: T = found
-            return result
         try:
             if fault is None:
-                found = waiting[-1].send(found)
+                found = one.send(found)
             else:
                 raised, fault = fault, None
-                found = waiting[-1].throw(raised)
+                found = one.throw(raised)
         except StopIteration as end:
-            waiting.pop()
             found = end.value
+            if type(found) is not GeneratorType:
+                if not waiting:
+                    result = found
+                    return result
+                one = waiting.pop()
+                continue
+            one, found = found, None
         except Exception as error:
-            waiting.pop()
-            found, fault = None, error
+            if not waiting:
+                raise
+            one, fault = waiting.pop(), error
+        else:
+            if type(found) is GeneratorType:
+                waiting.append(one)
+                one, found = found, None
