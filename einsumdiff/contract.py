@@ -7,7 +7,8 @@ R. Pfeifer, J. Haegeman and F. Verstraete, Faster identification of optimal cont
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
 from itertools import combinations
 from math import prod
 from typing import TypeVar
@@ -218,6 +219,8 @@ def steps(path: Path, factors: Sequence[Labels], kept: Labels) -> Iterator[tuple
 def _connected(factors: Sequence[Labels]) -> list[int] | None:
     """The sets of factors that hang together by labels, the smaller first; None where there are too many,
     or where not all of them do."""
+    if len(factors) > MOST_PARTS:
+        return None
     near = [sum(1 << j for j, b in enumerate(factors) if j != k and a & b) for k, a in enumerate(factors)]
     found = {1 << k for k in range(len(factors))}
     latest = sorted(found)
@@ -316,19 +319,23 @@ def _greedy(factors: Sequence[Labels], kept: Labels, assumed: Mapping[str, int])
         return frozenset(n for n in live[a][1] | live[b][1] if bearers[n] - {a, b})
 
     size = {k: places(labels) for k, (_, labels) in live.items()}
-    while len(live) > 1:
-        near = {(a, b) for ks in bearers.values() for a, b in combinations(sorted(ks - {-1}), 2)}
-        alone = [k for k in live if not live[k][1]]
-        near.update((min(a, b), max(a, b)) for a in alone for b in live if a != b)
-        best: tuple[tuple[float, float], int, int] | None = None
-        for a, b in sorted(near):
+    joins = dict.fromkeys(live, 0)  # how often a factor was joined: what is in the heap of it before is old
+    heap: list[tuple[tuple[float, float], int, int, int, int]] = []
+
+    def offer(pairs: Iterable[tuple[int, int]]) -> None:
+        """Only a pair that has one of the two that were joined last weighs other than before."""
+        for a, b in pairs:
             key = (places(joined(a, b)) - size[a] - size[b], places(live[a][1] | live[b][1]))
-            if best is None or key < best[0]:
-                best = key, a, b
-        if best is None:  # nothing is shared any more
-            a, b = list(live)[:2]
-        else:
-            _, a, b = best
+            heappush(heap, (key, a, b, joins[a], joins[b]))
+
+    near = {(a, b) for ks in bearers.values() for a, b in combinations(sorted(ks - {-1}), 2)}
+    alone = {k for k in live if not live[k][1]}
+    near.update((min(a, b), max(a, b)) for a in alone for b in live if a != b)
+    offer(near)
+    while len(live) > 1:
+        while heap and not (heap[0][3] == joins.get(heap[0][1]) and heap[0][4] == joins.get(heap[0][2])):
+            heappop(heap)
+        a, b = heap[0][1:3] if heap else tuple(live)[:2]  # the heap is empty: nothing is shared any more
         result = joined(a, b)
         (left, _), (right, others) = live[a], live.pop(b)
         for label in live[a][1] | others:
@@ -336,6 +343,13 @@ def _greedy(factors: Sequence[Labels], kept: Labels, assumed: Mapping[str, int])
             if label in result:
                 bearers[label].add(a)
         live[a], size[a] = ((left, right), result), places(result)
+        joins[a] += 1
+        del joins[b]
+        alone -= {a, b}
+        if not result:
+            alone.add(a)
+        around = live.keys() if not result else alone.union(*(bearers[label] for label in result))
+        offer((min(a, k), max(a, k)) for k in around - {a, -1})
     return next(iter(live.values()))[0]
 
 

@@ -13,7 +13,8 @@ import einsumdiff
 PACKAGE = Path(einsumdiff.__file__).parent
 
 LAYERS = """
-    errors  data  uncollected  sizes  properties  tracing  language  language.domains  indexing  forms  passes
+    errors  data  uncollected  nesting  sizes  properties  tracing  language  language.domains  indexing
+    forms  passes
     forms.options
     language.tree  nodes  language.faults  packing  tracing.places  language.stored_tables
     costs
@@ -52,6 +53,7 @@ LAYERS = """
     forms.storing
     passes.gram  passes.sharing  passes.softmax  passes.reuse  passes.ties  passes.numerals
     passes.widening  passes.totals
+    passes.flattening
     distribute  writing  apart
     outer_sums  recurring  passes.workspace  passes.runs
     passes.blocks

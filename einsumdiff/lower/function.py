@@ -13,7 +13,7 @@ from dataclasses import replace
 from einsumdiff import plan
 from einsumdiff.accounts import account
 from einsumdiff.distribute import multiplied_out
-from einsumdiff.errors import NameFault
+from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.forms import storing
 from einsumdiff.forms.options import Options
 from einsumdiff.forms.storing import Known, hoisted, times
@@ -31,6 +31,7 @@ from einsumdiff.nodes import (
 from einsumdiff.outer_sums import without_outer_sums
 from einsumdiff.pairs import Pairs
 from einsumdiff.passes.blocks import blocked
+from einsumdiff.passes.flattening import flat
 from einsumdiff.passes.gram import squared
 from einsumdiff.passes.kinds import Kinds
 from einsumdiff.passes.numerals import as_floats, compares
@@ -72,7 +73,8 @@ def lower(
 
     Raises
     ------
-    Unsupported : where a size that is needed is the size of no input's axis.
+    Unsupported : where a size that is needed is the size of no input's axis, or where a product is nested
+        so deeply that no statements can be made of it.
     NameFault : where an input has the name of a module that the source imports.
     """
     options = options or Options(value=value)
@@ -90,7 +92,12 @@ def lower(
             )
     program, results = _arranged(program, results, options)
     lowering = _Lowering(program, name, options, keys, real)
-    found = lowering.run(results, splits)
+    try:
+        found = lowering.run(results, splits)
+    except RecursionError:
+        raise Unsupported(
+            "a product in it is nested too deeply", None, "give parts of it names, in statements of their own"
+        ) from None
     pairs = lowering.products.pairs.again() if options.form == "dense" else None
     if pairs is not None:
         other = _Lowering(program, name, options, keys, real, pairs).run(results, splits)
@@ -194,7 +201,7 @@ class _Lowering(Definitions):
         def fresh() -> str:
             return self.fresh("t")
 
-        statements = squared(shared(self.statements, fresh), fresh)
+        statements = squared(shared(flat(self.statements, fresh), fresh), fresh)
         there = plan.contents(statements)
         numbers = [one.name for one in self.program.inputs if one.name not in indices]
         real = {one.name for one in self.program.inputs if one.shape} & self.real
