@@ -51,7 +51,7 @@ LAYERS = """
     tracing.brackets
     forms.separate
     forms.storing
-    passes.gram  passes.sharing  passes.softmax  passes.reuse  passes.ties  passes.numerals
+    passes.gram  passes.sharing  passes.softmax  passes.reuse  passes.ties  passes.numerals  passes.powers
     passes.widening  passes.totals
     passes.flattening
     distribute  writing  apart

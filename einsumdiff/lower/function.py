@@ -35,6 +35,7 @@ from einsumdiff.passes.flattening import flat
 from einsumdiff.passes.gram import squared
 from einsumdiff.passes.kinds import Kinds
 from einsumdiff.passes.numerals import as_floats, compares
+from einsumdiff.passes.powers import multiplied
 from einsumdiff.passes.reuse import reused
 from einsumdiff.passes.sharing import shared
 from einsumdiff.passes.softmax import softmaxes
@@ -207,6 +208,8 @@ class _Lowering(Definitions):
         real = {one.name for one in self.program.inputs if one.shape} & self.real
         if self.options.jit:  # loops take entry by entry, and keep no arrays in between
             return widened(statements, Kinds(numbers, real))
+        if plan.Power in there:
+            statements = multiplied(statements, fresh)
         if plan.Fold in there:
             statements = softmaxes(statements)
         if plan.Cast in there:
