@@ -58,19 +58,25 @@ WRITTEN = {
         "x: (n,); w: (p,); Z[i] = x[i+k]*w[k]",
         {"x": (7,), "w": (3,)},
         lambda x, w: np.convolve(x, w[::-1], "valid"),
-        "_window(result, 0, (n - p + 1, p), (n + 1, 1))[...] = w",
+        "np.ndarray((n - p + 1, p), dtype, result, 0, (result.itemsize*(n + 1), result.itemsize))",
     ),
     "a convolution of two axes": (
         "X: (m, n); w: (p, q); Z[i,j] = X[i+k,j+l]*w[k,l]",
         {"X": (5, 7), "w": (2, 3)},
         windows,
-        "_window(result, 0, ",
+        "np.ndarray((m - p + 1, n - q + 1, p, q), dtype, result, 0, (",
     ),
     "a convolution with steps": (
         "x: (7,); w: (3,); Z[i] = x[2*i+k]*w[k]",
         {"x": (7,), "w": (3,)},
         lambda x, w: np.convolve(x, w[::-1], "valid")[::2],
-        "_window(result, 0, (3, 3), (9, 1))[...] = w",
+        "np.ndarray((3, 3), dtype, result, 0, (result.itemsize*9, result.itemsize))[...] = w",
+    ),
+    "a convolution that does not begin with the first entry": (
+        "x: (n,); w: (p,); Z[i] = x[i+k+1]*w[k]",
+        {"x": (7,), "w": (3,)},
+        lambda x, w: np.convolve(x[1:], w[::-1], "valid"),
+        "_window(result, 1, (n - p, p), (result.itemsize*(n + 1), result.itemsize))[...] = w",
     ),
 }
 
@@ -111,6 +117,21 @@ def test_slices_of_the_memory_of_few_elements(n):
         assert_close(found, numerical_jacobian(lambda x: x[:-1] * x[1:], {"x": x}, "x"), 1e-9)
         found = derive("x: (n,); w: (p,); Z[i] = x[i+k]*w[k]", wrt="x")(x, x[:1])
         assert_close(found, np.eye(n))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_windows_on_the_memory_may_be_empty(first):
+    d = derive(f"x: (n,); w: (p,); Z[i] = x[i+k+{first}]*w[k]", wrt="x")
+    for n, p in ((3, 0), (4, 3), (2, 2), (1, 1), (1, 0), (0, 0), (2, 1)):
+        if n - p + 1 < first:
+            continue
+        x, w = np.ones(n), np.arange(2.0, p + 2)
+        right = np.zeros((n - p + 1 - first, n))
+        for i in range(len(right)):
+            right[i, i + first : i + first + p] = w
+        if n or not first:
+            assert_close(d(x, w), right)
+            assert_close(d.compile()(x, w), right)
 
 
 def test_products_over_several_axes_are_of_matrices():
@@ -202,8 +223,10 @@ def test_logsumexp_of_what_is_not_finite():
 def test_the_kind_of_a_result_is_that_of_the_arguments(form):
     program = "exp(x)" if form == "one array" else "exp(x)*sum(w)"
     function = derive(program, wrt="x", shapes={"x": "n", "w": "p"} if "w" in program else None).compile()
-    assert "promote_types" in derive(program, wrt="x", shapes={"x": "n"}).source()
-    for kinds in (("f4", "f4"), ("f4", "f8"), ("f8", "f4"), ("i8", "f4"), ("f8", "f8"), ("f2", "f4")):
+    said = derive(program, wrt="x", shapes={"x": "n"}).source()
+    assert f"dtype = _DOUBLE if x.dtype is{' w.dtype is' * ('w' in program)} _DOUBLE else" in said
+    pairs = ("f4 f4", "f4 f8", "f8 f4", "i8 f4", "f8 f8", "f2 f4", ">f8 f8", "f8 >f8", "i1 ?", "g f8", "f8 g")
+    for kinds in map(str.split, pairs):
         arrays = [np.ones(2, kind) for kind in kinds[: 1 if form == "one array" else 2]]
         assert function(*arrays).dtype == np.result_type(*arrays, np.float32)
 

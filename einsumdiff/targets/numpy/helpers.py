@@ -21,12 +21,11 @@ def _gram(a, order, shape):
     return a @ a.T
 ''',
     "_window": '''
-def _window(a, start, shape, steps):
-    """A view of a, which is contiguous: from start, axis n moves steps[n] entries. It must stay inside."""
+def _window(a, start, shape, strides):
+    """A view of a, which is contiguous: from the entry at start, in strides of bytes. It must stay inside."""
     if 0 in shape:
         return np.empty(shape, a.dtype)
-    size = a.itemsize
-    return np.ndarray(shape, a.dtype, a, size*start, [size*step for step in steps])
+    return np.ndarray(shape, a.dtype, a, a.itemsize*start, strides)
 ''',
     "_read_only": '''
 def _read_only(a):

@@ -11,13 +11,24 @@ from einsumdiff.passes.kinds import in_place
 from einsumdiff.plan import Expr
 from einsumdiff.targets.numpy.expressions import Expressions, constant
 from einsumdiff.targets.numpy.flat import Run, run
-from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, Axes, Text, number, quoted, unbracketed
+from einsumdiff.targets.numpy.text import (
+    ATOM,
+    POWER,
+    PRODUCT,
+    Axes,
+    Text,
+    number,
+    quoted,
+    tuple_of,
+    unbracketed,
+)
 
 
 class Statements(Expressions):
     def __init__(self, taken: Collection[str]) -> None:
         super().__init__(taken)
         self.fresh: set[str] = set()  # arrays that were made here, and are contiguous
+        self.zeros: set[str] = set()  # those that were made of zeros, and hold the type of all arguments
 
     def statement(self, statement: plan.Statement) -> list[str]:
         match statement:
@@ -43,6 +54,7 @@ class Statements(Expressions):
             case plan.Zeros(name, shape):
                 self.typed = True
                 self.fresh.add(name)
+                self.zeros.add(name)
                 return [f"{name} = np.zeros({self.shape(shape)}, {self.dtype})"]
             case plan.Write():
                 line = self._written(statement)
@@ -233,10 +245,15 @@ class Statements(Expressions):
         return f"{name}.reshape(-1)[{start}:{stop}:{self.size(step)}]", (label,)
 
     def _window(self, name: str, found: Run) -> tuple[str, Axes]:
-        self.helpers.add("_window")
+        """A window on the memory. One that begins with it is inside even where it is empty."""
         axes = tuple(label for label, _ in found.steps)
-        steps = self.shape([step for _, step in found.steps])
+        size = f"{name}.itemsize"
+        steps = tuple_of(size if step == 1 else f"{size}*{self.size(step, ATOM)}" for _, step in found.steps)
         shape = self.shape([label.size for label in axes])
+        if found.start == 0:
+            kind = self.dtype if name in self.zeros else f"{name}.dtype"
+            return f"np.ndarray({shape}, {kind}, {name}, 0, {steps})[...]", axes
+        self.helpers.add("_window")
         return f"_window({name}, {self.size(found.start)}, {shape}, {steps})[...]", axes
 
 
