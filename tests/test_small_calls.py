@@ -137,6 +137,8 @@ def test_windows_on_the_memory_may_be_empty(first):
 def test_products_over_several_axes_are_of_matrices():
     d = derive("T[i,j,k]*B[j,q]*C[k,q]*A[i,q]", wrt="A", shapes={"T": "m n p", "A": "m r"})
     text = lines(d, sizes={"m": 3, "n": 2, "p": 5, "r": 7})
+    assert "tensordot" not in text and "T.reshape((m*n, p)).dot(C).reshape((m, n, r))" in text
+    text = lines(d, sizes={"m": 300, "n": 200, "p": 50, "r": 7})
     assert "tensordot" not in text and "(T.reshape((m*n, p)) @ C).reshape((m, n, r))" in text
     arrays = sample({"T": (3, 2, 5), "B": (2, 7), "C": (5, 7), "A": (3, 7)})
     right = np.einsum("ijk,jq,kq->iq", arrays["T"], arrays["B"], arrays["C"])
@@ -250,7 +252,7 @@ def test_a_logsumexp_that_is_read_once_below_an_exponential_is_no_variable(progr
     arrays = sample(shapes)
     wrt = next(iter(shapes))
     d = derive(program, wrt=wrt, shapes={"c": "p" if shapes.get("c") else ()} if "c" in shapes else None)
-    assert ("_softmax(" in lines(d) and " = _logsumexp(" not in lines(d)) == whole
+    assert ("_softmax" in lines(d) and " = _logsumexp(" not in lines(d)) == whole
     *names, last = (part.strip() for part in program.split(";"))
 
     def function(**given):
@@ -289,3 +291,39 @@ def test_an_array_that_takes_its_order_from_an_argument_is_not_written_as_memory
     turned = derive("f[i] = x[i]*A[j,i]*x[j]*c[j]", wrt="x")
     other = lambda x, A, c: x * (A.T @ (x * c))
     assert_close(turned(**arrays), numerical_jacobian(other, arrays, "x"), 1e-9)
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", "g"])
+def test_a_sigmoid_of_one_exponential_is_right_at_both_ends(kind):
+    """To a few roundings of the value itself, which is far below that of 1 on the left."""
+    d = derive("sum(c*sigmoid(x))", wrt="c")
+    assert "_sigmoid(x)" in lines(d)
+    least = float(np.log(np.finfo(kind).tiny))
+    x = np.concatenate([np.linspace(least, 100, 997), np.linspace(max(least, -30), 30, 61)]).astype(kind)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        found = d(c=x, x=x)
+        far = d.compile()(x[:3], np.array([-np.inf, np.inf, np.nan], kind))
+    exact = x.astype("g")
+    right = np.where(exact < 0, np.exp(np.minimum(exact, 0)), 1) / (1 + np.exp(-np.abs(exact)))
+    assert found.dtype == kind
+    assert np.all(np.abs(found - right) <= 4 * np.finfo(kind).eps * right)
+    assert far[:2].tolist() == [0, 1] and np.isnan(far[2])
+
+
+@pytest.mark.parametrize("kind", ["?", "i1", "u1", "i8"])
+def test_a_sigmoid_of_whole_numbers_is_that_of_floats(kind):
+    function = derive("sum(c*sigmoid(x))", wrt="c").compile()
+    x = np.array([0, 1, 5, 12, 100]).astype(kind)
+    right = 1 / (1 + np.exp(-x.astype(float)))
+    found = function(np.ones(5), x)
+    assert found.dtype == float
+    assert_close(found, right, 1e-15)
+
+
+@pytest.mark.parametrize("n", [2, 5, 20_000])
+def test_products_with_a_sigmoid_have_the_slope_of_differences(n):
+    x = np.linspace(-40, 40, n)
+    d = derive("sum(c*sigmoid(x)**2)", wrt="x")
+    s = 1 / (1 + np.exp(-x))
+    for sizes in ({}, {"n": n}):
+        assert_close(d.compile(sizes=sizes)(x, x), 2 * x * s * s * (1 / (1 + np.exp(x))), 1e-12)
