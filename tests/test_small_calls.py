@@ -138,8 +138,7 @@ def test_products_over_several_axes_are_of_matrices():
     d = derive("T[i,j,k]*B[j,q]*C[k,q]*A[i,q]", wrt="A", shapes={"T": "m n p", "A": "m r"})
     text = lines(d, sizes={"m": 3, "n": 2, "p": 5, "r": 7})
     assert "tensordot" not in text and "T.reshape((m*n, p)).dot(C).reshape((m, n, r))" in text
-    text = lines(d, sizes={"m": 300, "n": 200, "p": 50, "r": 7})
-    assert "tensordot" not in text and "(T.reshape((m*n, p)) @ C).reshape((m, n, r))" in text
+    assert "tensordot" not in lines(d) and " @ " in lines(d)  # of sizes that are not known
     arrays = sample({"T": (3, 2, 5), "B": (2, 7), "C": (5, 7), "A": (3, 7)})
     right = np.einsum("ijk,jq,kq->iq", arrays["T"], arrays["B"], arrays["C"])
     assert_close(d(**arrays), right)
