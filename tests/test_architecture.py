@@ -19,7 +19,7 @@ LAYERS = """
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding
     plan.expressions
-    plan.rewriting  plan.statements
+    plan.rewriting  plan.statements  centred
     language.matrix_faults  tracing.graph  cutting  plan
     program  plan.equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression

@@ -30,8 +30,8 @@ def _window(a, start, shape, strides):
     "_read_only": '''
 def _read_only(a):
     """A view of a that cannot be written into."""
-    a = np.asarray(a).view()
-    a.flags.writeable = False
+    a = a[...] if type(a) is np.ndarray else np.asarray(a).view()
+    a.setflags(False)
     return a
 ''',
     "_gather": '''
