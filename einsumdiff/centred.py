@@ -38,9 +38,9 @@ def vanishes(one: Product, depth: int = DEEPEST) -> bool:
             continue
         array, forms, _ = bearing[0]
         axes = [k for k, form in enumerate(forms) if label in form.labels]
-        if len(axes) == 1 and forms[axes[0]] == bare(label) and label.size == array.shape[axes[0]]:
-            if depth and _centred(array, axes[0], depth - 1):
-                return True
+        whole = len(axes) == 1 and forms[axes[0]] == bare(label) and label.size == array.shape[axes[0]]
+        if whole and depth and _centred(array, axes[0], depth - 1):
+            return True
     return False
 
 

@@ -63,7 +63,7 @@ def test_a_sum_of_what_is_not_centred_stays(program, shapes, function):
     arrays = sample(shapes)
     wrt = next(iter(shapes))
     given = {"X": "m n", "S": "n n"}.get(wrt, "n")
-    d = derive(program, wrt=wrt, shapes={name: given for name in shapes})
+    d = derive(program, wrt=wrt, shapes=dict.fromkeys(shapes, given))
     right = numerical_jacobian(function, arrays, wrt)
     assert_close(d(**arrays), right, 1e-8)
     assert np.all(np.abs(d(**arrays)) > 0)

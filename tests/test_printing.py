@@ -128,8 +128,7 @@ GOLDEN = [
     ("(x - mean(x))/std(x)", "x", 1,
         "v[i] = x[i] - sum[j](x[j])/n\n"
         "w = sqrt(sum[i](v[i]**2)/n)\n"
-        "z[i] = 2*v[i]/n - 2*sum[j](v[j])/n**2\n"
-        "dy[i]/dx[m] = delta[i,m]/w - v[i]*z[m]/(2*w**3) - 1/(w*n)",
+        "dy[i]/dx[m] = delta[i,m]/w - v[i]*v[m]/(w**3*n) - 1/(w*n)",
         "diagonal in (i, m) plus rank 2"),
     ("C[j0,j1,j2,j3] = A[d0,j0,d1,j1]*B[j2,d1,d0,j3]", "A", 1,
         "dC[j0,j1,j2,j3]/dA[m,n,p,q] = delta[j0,n]*delta[j1,q]*B[j2,p,m,j3]",

@@ -53,7 +53,11 @@ def test_numbers_are_those_of_differences(program, wrt, order):
 @pytest.mark.parametrize(("program", "wrt"), PROGRAMS)
 def test_one_exponential_is_taken(program, wrt):
     source = of(program, wrt)[0].source()
-    assert len(re.findall(r"_softmax(_of_all)?\(", source)) == 2 and source.count("np.exp(") == 1 and "np.log" not in source
+    assert (
+        len(re.findall(r"_softmax(_of_all)?\(", source)) == 2
+        and source.count("np.exp(") == 1
+        and "np.log" not in source
+    )
 
 
 def test_a_logsumexp_that_is_read_elsewhere_is_kept():

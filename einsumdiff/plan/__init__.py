@@ -53,6 +53,7 @@ from einsumdiff.plan.statements import (
     Times,
     Write,
     Zeros,
+    ends,
 )
 
 __all__ = [
@@ -102,6 +103,7 @@ __all__ = [
     "Whole",
     "Write",
     "Zeros",
+    "ends",
     "parts",
     "reads",
     "rebuilt",

@@ -11,7 +11,6 @@ from einsumdiff.targets.numpy.statements import Statements
 from einsumdiff.targets.numpy.text import Axes, tuple_of, wrapped
 from einsumdiff.targets.numpy.views import volume
 
-
 DOUBLE = "_DOUBLE"
 """What a module calls the kind of most arrays."""
 

@@ -37,6 +37,9 @@ class Statements(Expressions):
                 if _in_order(rest):
                     self.fresh.add(name)
                 return [f"{name} = {self.assigned(rest, axes, False)}", f"{name}[{test}] = {number(chosen)}"]
+            case plan.Assign(name, value, axes, own) if statement.ends:
+                there = " and ".join(self.size(size, ATOM) for size in statement.ends)
+                return [f"{name} = {self.assigned(value, axes, own)} if {there} else np.zeros(0)"]
             case plan.Assign(name, value, axes, own, shown):
                 text = self.assigned(value, axes, own)
                 if shown and _shares(value):
