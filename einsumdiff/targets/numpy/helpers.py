@@ -29,8 +29,8 @@ def _window(a, start, shape, strides):
 ''',
     "_read_only": '''
 def _read_only(a):
-    """A view of a that cannot be written into."""
-    a = a[...] if type(a) is np.ndarray else np.asarray(a).view()
+    """A number as an array that cannot be written into."""
+    a = np.asarray(a).view()
     a.setflags(False)
     return a
 ''',

@@ -43,8 +43,7 @@ class Statements(Expressions):
             case plan.Assign(name, value, axes, own, shown):
                 text = self.assigned(value, axes, own)
                 if shown and _shares(value):
-                    self.helpers.add("_read_only")
-                    text = f"_read_only({text})"
+                    return self._read_only(name, text, bool(axes))
                 if None not in axes and not _shares(value) and _in_order(value):
                     self.fresh.add(name)
                 return [f"{name} = {text}"]
@@ -76,6 +75,14 @@ class Statements(Expressions):
                 return [f"{name} = {name}.copy()"]
             case plan.Store() | plan.Operator():
                 raise AssertionError("a form that is not dense")
+
+    def _read_only(self, name: str, text: str, an_array: bool) -> list[str]:
+        """A view that cannot be written into, and is not the caller's own object."""
+        if not an_array:  # it may be a number of Python's
+            self.helpers.add("_read_only")
+            return [f"{name} = _read_only({text})"]
+        view = f"{text}[...]" if text.isidentifier() else text
+        return [f"{name} = {view}", f"{name}.setflags(False)"]
 
     def _over(self, into: plan.Into) -> str:
         """An operation that is written over a variable: `t *= x` where it keeps its name."""
