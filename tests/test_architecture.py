@@ -49,7 +49,7 @@ LAYERS = """
     forms.storing
     passes.gram  passes.sharing  passes.softmax  passes.reuse  passes.ties  passes.numerals
     passes.widening
-    distribute  writing  apart
+    distribute  writing  apart  passes.ordering
     outer_sums  recurring  passes.workspace
     lower.reading  lower.terms
     lower.definitions

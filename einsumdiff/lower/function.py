@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from einsumdiff import plan
-from einsumdiff.accounts import account
+from einsumdiff.accounts import account, taken
 from einsumdiff.distribute import multiplied_out
 from einsumdiff.errors import NameFault
 from einsumdiff.forms import storing
@@ -33,6 +33,7 @@ from einsumdiff.pairs import Pairs
 from einsumdiff.passes.gram import squared
 from einsumdiff.passes.kinds import Kinds
 from einsumdiff.passes.numerals import as_floats
+from einsumdiff.passes.ordering import earlier, let_go
 from einsumdiff.passes.reuse import reused
 from einsumdiff.passes.sharing import shared
 from einsumdiff.passes.softmax import softmaxes
@@ -193,8 +194,17 @@ class _Lowering(Definitions):
         statements = as_floats(statements, Kinds(numbers, real))
         if self.options.form != "dense" or not self.options.in_place:
             return statements
-        kinds, sizes = Kinds(numbers, real), self.products.assumed
-        found = reused(statements, returns, kinds, sizes, fresh, all_of_them=self.options.workspace)
+        sizes, names = self.products.assumed, set(self.taken)
+        ways: list[list[plan.Statement]] = []
+        early = earlier(statements, returns)
+        same = early == statements or self.options.workspace
+        for order in [statements] if same else [statements, early]:
+            self.taken = set(names)
+            kinds = Kinds(numbers, real)
+            way = reused(order, returns, kinds, sizes, fresh, all_of_them=self.options.workspace)
+            ways.append(let_go(way, returns, sizes) if ways else way)
+        found = min(ways, key=lambda way: taken(way, sizes))
+        self.taken.update(*({one.name} for one in found if hasattr(one, "name")))
         return kept(found, returns, fresh) if self.options.workspace else found
 
     def _formed(self, result: Result, k: int, splits: Sequence[int]) -> str:

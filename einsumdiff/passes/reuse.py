@@ -84,7 +84,7 @@ class _Reuse:
         end = len(self.statements)
         last = dict.fromkeys(returns, end)
         for k in range(end - 1, -1, -1):
-            for name in _touched(self.statements[k]):
+            for name in touched(self.statements[k]):
                 last.setdefault(name, k)
         for name, others in self.shared.items():
             for other in others:
@@ -119,7 +119,7 @@ class _Reuse:
 
         It does where nothing else is in its memory by then, and something is still to come.
         """
-        last = {name: k for k, one in enumerate(self.found) for name in _touched(one) & self.names}
+        last = {name: k for k, one in enumerate(self.found) for name in touched(one) & self.names}
         ends: dict[int, list[str]] = {}
         for name, k in last.items():
             one = self.found[k]
@@ -373,7 +373,7 @@ def shared_memory(statements: Sequence[plan.Statement]) -> dict[str, set[str]]:
     return found
 
 
-def _touched(one: plan.Statement) -> set[str]:
+def touched(one: plan.Statement) -> set[str]:
     """The variables that a statement reads or writes into."""
     match one:
         case plan.Assign(_, value, _):
@@ -383,7 +383,7 @@ def _touched(one: plan.Statement) -> set[str]:
         case plan.Write(name, _, _, value, _):
             return {name} | plan.reads(value)
         case plan.Loop(_, _, body) | plan.Buffer(_, _, body):
-            return set().union(*map(_touched, body), *({b.name} for b in body if hasattr(b, "name")))
+            return set().union(*map(touched, body), *({b.name} for b in body if hasattr(b, "name")))
         case _:
             return set()
 
