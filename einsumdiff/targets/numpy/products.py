@@ -20,7 +20,7 @@ WIDE = 2**19
 Smaller ones stay in the cache, and have loops of their own, which are faster as they stand."""
 SMALL = 2**15
 """Up to so many multiplications the method is called: half a microsecond less for `A.dot(b)` than `A @ b`."""
-THIN = 8
+THIN = 5
 """A thin matrix has so many times fewer columns than the wide one has rows, and columns."""
 
 
