@@ -194,17 +194,14 @@ class _Lowering(Definitions):
         statements = as_floats(statements, Kinds(numbers, real))
         if self.options.form != "dense" or not self.options.in_place:
             return statements
-        sizes, names = self.products.assumed, set(self.taken)
-        ways: list[list[plan.Statement]] = []
-        early = earlier(statements, returns)
-        same = early == statements or self.options.workspace
-        for order in [statements] if same else [statements, early]:
-            self.taken = set(names)
-            kinds = Kinds(numbers, real)
-            way = reused(order, returns, kinds, sizes, fresh, all_of_them=self.options.workspace)
-            ways.append(let_go(way, returns, sizes) if ways else way)
-        found = min(ways, key=lambda way: taken(way, sizes))
-        self.taken.update(*({one.name} for one in found if hasattr(one, "name")))
+        kinds, sizes = Kinds(numbers, real), self.products.assumed
+        early = statements if self.options.workspace else earlier(statements, returns)
+        better = early != statements and taken(let_go(early, returns, sizes), sizes) < taken(
+            statements, sizes
+        )
+        order = early if better else statements
+        found = reused(order, returns, kinds, sizes, fresh, all_of_them=self.options.workspace)
+        found = let_go(found, returns, sizes) if better else found
         return kept(found, returns, fresh) if self.options.workspace else found
 
     def _formed(self, result: Result, k: int, splits: Sequence[int]) -> str:
