@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from einsumdiff import plan
-from einsumdiff.costs import NUMBER, Cost, folded, measured, number, pair, volume
+from einsumdiff.costs import NUMBER, Cost, folded, measured, number, pair, places, volume
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import Label
 from einsumdiff.passes.templates import opened
@@ -154,7 +154,7 @@ class _Accounts:
                     assert_never(one)
 
     def places(self, shape: Sequence[AnySize]) -> float:
-        return volume([Label(size) for size in shape], self.sizes)
+        return places(shape, self.sizes)
 
     def count(self, cost: Cost, times: float) -> None:
         self.total += Cost(cost.flops * times, cost.bytes * times)

@@ -38,9 +38,14 @@ def number(size: AnySize, sizes: Sizes) -> float:
 
 def volume(labels: Iterable[Label], sizes: Sizes | None = None) -> float:
     """The number of places, by these sizes, or else by assumed ones."""
+    return places([label.size for label in labels], sizes or {})
+
+
+def places(shape: Iterable[AnySize], sizes: Sizes) -> float:
+    """Those of an array of that shape."""
     total = 1.0
-    for label in labels:
-        total *= number(label.size, sizes or {})
+    for size in shape:
+        total *= number(size, sizes)
     return total
 
 

@@ -24,6 +24,9 @@ from einsumdiff.request import Request
 from einsumdiff.sizes import AnySize, names
 from einsumdiff.uncollected import uncollected
 
+LONG = 200
+"""A program of more definitions has a formula that nobody reads in the docstring of a function."""
+
 Function = Callable[..., Any]
 Reader = Callable[[str], Any]
 
@@ -42,7 +45,7 @@ class Compiled:
         assert asked is not None or reader is not None
         self._program, self.asked, self._reader = program, asked, reader
         self._setting = setting()
-        self._sources: dict[Options, str] = {}
+        self._sources: dict[tuple[Options, bool], str] = {}
         self._functions: dict[Options, tuple[Function, Arguments]] = {}
         self._checked: dict[Options, Function] = {}
         self._ready: Function | None = None  # what `d(...)` calls, made by the first call
@@ -121,7 +124,7 @@ class Compiled:
         workspace: bool = False,
         check: bool = False,
     ) -> Function:
-        """The function that `source` shows, loaded.
+        """The function that `source` shows, loaded (the docstring of a long program has no formula).
 
         It takes arrays for all inputs, in order or by name, and does not check them: `d(...)` does, and so
         does this function with `check=True`.
@@ -216,28 +219,35 @@ class Compiled:
                 )
         return tuple(sorted((name, int(number)) for name, number in (sizes or {}).items()))
 
-    def _text(self, options: Options) -> str:
-        """The source, generated once."""
-        found = self._sources.get(options)
+    def _text(self, options: Options, loaded: bool = False) -> str:
+        """The source, generated once; one that is to be `loaded` does not show a long formula."""
+        named = loaded and len(self._program.builder.known) > LONG
+        found = self._sources.get((options, named))
         if found is None:
             with self._lock:
-                found = self._sources.setdefault(options, self._generate(options))
+                found = self._sources.setdefault((options, named), self._generate(options, named))
         return found
 
-    @uncollected()
-    def _generate(self, options: Options) -> str:
-        from einsumdiff.targets import numpy as target
+    def _formula(self, named: bool) -> str:
         from einsumdiff.views.index import formula_text
+
+        if not named:
+            return formula_text(self._program, self._jacobians)
+        return f"The derivative of {self._program.output.name}: a long formula, which print(d) shows."
+
+    @uncollected()
+    def _generate(self, options: Options, named: bool) -> str:
+        from einsumdiff.targets import numpy as target
 
         if options.jit:  # loops write all of their results
             from einsumdiff.targets import numba as jit
 
             plan = self._plan(replace(options, copy=True))
             with self._setting:
-                return jit.source(plan, formula_text(self._program, self._jacobians), dict(options.sizes))
+                return jit.source(plan, self._formula(named), dict(options.sizes))
         plan = self._plan(options)
         with self._setting:
-            return target.source(plan, formula_text(self._program, self._jacobians))
+            return target.source(plan, self._formula(named))
 
     def _plan(self, options: Options) -> Plan:
         from einsumdiff.lower import lower
@@ -271,7 +281,7 @@ class Compiled:
         """The function and its checks, made once."""
         found = self._functions.get(options)
         if found is None:
-            text = self._text(options)
+            text = self._text(options, loaded=True)
             with self._lock:
                 found = self._functions.get(options)
                 if found is None:
@@ -301,7 +311,11 @@ class Compiled:
 
     def _function(self, options: Options) -> tuple[Function, Arguments]:
         """The function and its checks; one with a workspace is loaded each time, to have one of its own."""
-        return self._load(self._text(options), options) if options.workspace else self._loaded(options)
+        return (
+            self._load(self._text(options, loaded=True), options)
+            if options.workspace
+            else self._loaded(options)
+        )
 
     def _with_checks(self, options: Options) -> Function:
         """The loaded function behind its checks, made once."""

@@ -143,7 +143,8 @@ def _product_arrays(product: Product) -> list[Array]:
 
 def _label_sizes(labels: Iterable[Label], sizes: dict[AnySize, str]) -> None:
     for label in labels:
-        sizes.setdefault(label.size, f"the range of {label.name}" if label.name else "a range")
+        if label.size not in sizes:
+            sizes[label.size] = f"the range of {label.name}" if label.name else "a range"
 
 
 def _term_sizes(term: Term, sizes: dict[AnySize, str]) -> None:

@@ -277,9 +277,14 @@ Factor = Entry | Guard | Mask | Extent
 
 def factor_labels(factor: Factor) -> tuple[Label, ...]:
     """The labels that a factor bears, with repetition, in order."""
-    if isinstance(factor, Entry | Mask):
-        return tuple([label for form in factor.forms for label in form.labels])
-    return factor.form.labels if isinstance(factor, Guard) else ()
+    match factor:
+        case Entry() | Mask():
+            forms = factor.forms
+            return forms[0].labels if len(forms) == 1 else tuple([n for form in forms for n in form.labels])
+        case Guard():
+            return factor.form.labels
+        case Extent():
+            return ()
 
 
 class Product(NamedTuple):
@@ -300,7 +305,7 @@ class Product(NamedTuple):
     @property
     def free(self) -> tuple[Label, ...]:
         bound = set(self.bound)
-        return tuple([label for label in self.labels if label not in bound])
+        return tuple([label for label in self.labels if label not in bound]) if bound else self.labels
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -308,8 +313,8 @@ class Product(NamedTuple):
 
     def substitute(self, values: Mapping[Label, Form]) -> Product:
         """The product with free labels replaced; its bound labels become fresh ones."""
-        if not self.bound and not values:
-            return self
+        if not values:
+            return self.relabelled({}) if self.bound else self
         full = dict(values)
         bound = []
         for label in self.bound:
@@ -317,7 +322,14 @@ class Product(NamedTuple):
             renamed = label.fresh()
             bound.append(renamed)
             full[label] = bare(renamed)
-        return product(self.coefficient, (substitute_factor(f, full) for f in self.factors), bound)
+        return product(self.coefficient, [substitute_factor(f, full) for f in self.factors], bound)
+
+    def relabelled(self, free: Mapping[Label, Form]) -> Product:
+        """The product in other labels, one for each, that it does not bear; the bound ones are fresh."""
+        bound = [label.fresh() for label in self.bound]
+        full = {**free, **{old: bare(new) for old, new in zip(self.bound, bound, strict=True)}}
+        factors = tuple([substitute_factor(f, full) for f in self.factors])
+        return Product(self.coefficient, factors, tuple(bound))
 
     def times(self, number: Number) -> Product:
         return Product(multiply_numbers(self.coefficient, number), self.factors, self.bound)
@@ -574,11 +586,13 @@ class Term(NamedTuple):
         return tuple(dict.fromkeys([label for form in self.axes for label in form.labels]))
 
     def substitute(self, values: Mapping[Label, Form]) -> Term:
-        return Term(tuple(f.substitute(values) for f in self.axes), self.product.substitute(values))
+        return Term(tuple([f.substitute(values) for f in self.axes]), self.product.substitute(values))
 
     def fresh(self) -> Term:
         """The same term in labels of its own."""
-        return self.substitute({label: bare(label.fresh()) for label in self.labels})
+        values = {label: bare(label.fresh()) for form in self.axes for label in form.labels}
+        axes = tuple([form.substitute(values) for form in self.axes])
+        return Term(axes, self.product.relabelled(values))
 
 
 # ---------------------------------------------------------------------------------------------- bodies

@@ -77,7 +77,8 @@ def of_term(term: Term, wanted: Wanted) -> Iterator[tuple[Array, Term]]:
             if isinstance(one.coefficient, int | Fraction)
             else float(one.coefficient * float(power))
         )
-        yield array, _summing(axes + forms, product(coefficient, rest), (*term.labels, *one.bound))
+        core = Product(coefficient, rest)
+        yield array, _summing(axes + forms, core, (*term.labels, *one.bound))
 
 
 def _summing(axes: tuple[Form, ...], core: Product, labels: tuple[Label, ...]) -> Term:

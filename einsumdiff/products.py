@@ -71,7 +71,8 @@ class Products:
         bound: Sequence[Label] = one.bound
         if hots:
             operands, bound = self._placed(hots, operands, conditions, bound)
-        operands, conditions, bound = self._running(operands, conditions, bound)
+        if conditions:
+            operands, conditions, bound = self._running(operands, conditions, bound)
         count = counted(one) if not operands else None
         if count is not None:
             operands = [(plan.Place(count, count.labels), 1)]
@@ -127,6 +128,8 @@ class Products:
         if not operands:
             return plan.Literal(1)
         summed = set(bound)
+        if len(operands) == 1:
+            return _alone(*operands[0], summed)
         count: dict[Label, int] = {}
         for value, _ in operands:
             for label in value.axes:
@@ -160,11 +163,7 @@ class Products:
                     live_count[n] -= 1
             return self._pair(a, b, set(done))
 
-        value, side = along(path, lambda k: ready[k], pair)
-        if side < 0:
-            value = plan.Divide(plan.Literal(1), value, value.axes)
-        rest = tuple(n for n in value.axes if n not in summed)
-        return value if len(rest) == len(value.axes) else _summed(value, rest)
+        return _alone(*along(path, lambda k: ready[k], pair), summed)
 
     @staticmethod
     def _pair(a: _Side, b: _Side, done: set[Label]) -> _Side:
@@ -381,6 +380,14 @@ def triangle(guard: Guard, bound: Sequence[Label], barred: Container[Label]) -> 
     apart = guard.form.constant == -1
     ways = [(b, a, False, apart), (a, b, True, apart)]
     return [way for way in ways if way[0] in bound]
+
+
+def _alone(value: Expr, side: int, summed: Container[Label]) -> Expr:
+    """One operand, summed over these labels; below the fraction bar it is inverted first."""
+    if side < 0:
+        value = plan.Divide(plan.Literal(1), value, value.axes)
+    rest = tuple([n for n in value.axes if n not in summed])
+    return value if len(rest) == len(value.axes) else _summed(value, rest)
 
 
 def _summed(value: Expr, axes: tuple[Label, ...]) -> Expr:

@@ -130,6 +130,8 @@ def broadcast(values: Sequence[Value]) -> tuple[tuple[Label, ...], list[tuple[Pr
 
     Axes are aligned from the last; an axis of size 1 meets one of any size. The sizes must fit.
     """
+    if len(values) == 1:
+        return values[0].axes, [values[0].products]
     rank = max(len(value.axes) for value in values)
     axes: list[Label] = []
     for k in range(-rank, 0):
@@ -419,9 +421,7 @@ class Builder:
         """The value after the identities for products (`exp(x)/sum(exp(x))`)."""
         if self.rewrite is None or len(value.products) != 1:
             return value
-        one = value.products[0]
-        labels = one.free
-        better = self.rewrite(self, Sum((Term(tuple(bare(label) for label in labels), one),)))
+        better = self.rewrite(self, Sum((Term((), value.products[0]),)))  # its labels stay open
         return value if better is None else Value(value.axes, better.products)
 
 
@@ -458,16 +458,17 @@ def live(arrays: Iterable[Array]) -> tuple[Definition, ...]:
     """The definitions that the arrays need, each after those that it reads."""
     done: dict[Definition, None] = {}
     for root in arrays:
-        stack: list[tuple[Array, bool]] = [(root, False)]
+        stack = [root] if isinstance(root, Definition) and root not in done else []
         while stack:
-            array, ready = stack.pop()
-            if not isinstance(array, Definition) or array in done:
+            one = stack[-1]
+            if one in done:
+                stack.pop()
                 continue
-            if ready:
-                done[array] = None
-            else:
-                stack.append((array, True))
-                stack.extend((read, False) for read in reversed(array.reads))
+            waiting = [array for array in one.reads if isinstance(array, Definition) and array not in done]
+            if waiting:
+                stack += reversed(waiting)
+                continue
+            done[stack.pop()] = None
     return tuple(done)
 
 

@@ -58,7 +58,8 @@ def recurring(
     `kept` are computed in any case.
     """
     before = [list(terms) for terms in results]
-    wholes = [[_whole(term) for term in terms] for terms in before]
+    known = _Wholes()
+    wholes = [[known.of(term) for term in terms] for terms in before]
     parts = _parts([one.product for terms in wholes for one in terms if one is not None])
     if not parts:
         return before
@@ -75,36 +76,56 @@ def recurring(
     return after if _weight(after, kept, sizes) < worth * _weight(before, kept, sizes) else before
 
 
-def _whole(term: Term) -> Term | None:
-    """The term with the anonymous products that it reads put in; None where no array would be there twice."""
-    if not plain(term.product):
-        return None
-    often: Counter[Array] = Counter()
-    ways: Counter[Definition] = Counter()
+class _Wholes:
+    """Terms with the anonymous products that they read put in."""
 
-    def count(one: Product, many: int) -> int:
-        found = 0
+    def __init__(self) -> None:
+        self.counts: dict[Array, Counter[Array] | None] = {}
+
+    def of(self, term: Term) -> Term | None:
+        """The term as one product; None where no array would be there twice."""
+        often = self._often(term.product)
+        if often is None or not any(count > 1 and array.shape for array, count in often.items()):
+            return None
+        return Term(term.axes, put_together(term.product, is_piece) or term.product)
+
+    def _often(self, one: Product) -> Counter[Array] | None:
+        """How often the whole reads each array; None where it has too many factors, or others than entries.
+
+        What a definition counts is found once: a chain of them may be as long as the program.
+        """
+        waiting = self._unknown(one)
+        while waiting:
+            definition = waiting[-1]
+            assert isinstance(definition.body, Sum)
+            inner = definition.body.terms[0].product
+            missing = self._unknown(inner)
+            if missing:
+                waiting += missing
+                continue
+            self.counts[definition] = self._total(inner)
+            waiting.pop()
+        return self._total(one)
+
+    def _unknown(self, one: Product) -> list[Definition]:
+        """The pieces that it reads, of which the counts are not known yet."""
+        entries = one.entries if plain(one) else ()
+        read = [entry.array for entry in entries if entry.array not in self.counts and is_piece(entry)]
+        return [array for array in read if isinstance(array, Definition)]
+
+    def _total(self, one: Product) -> Counter[Array] | None:
+        if not plain(one):
+            return None
+        found: Counter[Array] = Counter()
         for entry in one.entries:
-            if is_piece(entry) and isinstance(entry.array, Definition):
-                ways[entry.array] += many
-            else:
-                often[entry.array] += many
-                found += many
-        return found
-
-    total = count(term.product, 1)
-    while ways:
-        if total > MOST_FACTORS:  # found out on the way: a chain of definitions may be as long as the program
-            return None
-        definition = max(ways, key=lambda one: one.serial)  # all that read it have been counted
-        assert isinstance(definition.body, Sum)
-        inner = definition.body.terms[0].product
-        if not plain(inner):
-            return None
-        total += count(inner, ways.pop(definition))
-    if total > MOST_FACTORS or not any(count > 1 and array.shape for array, count in often.items()):
-        return None
-    return Term(term.axes, put_together(term.product, is_piece) or term.product)
+            if not is_piece(entry):
+                found[entry.array] += 1
+                continue
+            inner = self.counts[entry.array]
+            if inner is None:
+                return None
+            found += inner
+        return found if found.total() <= MOST_FACTORS else None
 
 
 # ----------------------------------------------------------------------------------------------- matching

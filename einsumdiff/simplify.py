@@ -107,6 +107,12 @@ def _identities(table: Table) -> Mapping[str, list[tuple[tree.Tree, tree.Tree]]]
     return found
 
 
+def _second(table: Table) -> frozenset[str]:
+    """The functions that are the second factor of an identity for a product."""
+    pairs = [left.right for left, _ in _identities(table)["*"] if isinstance(left, tree.Binary)]
+    return frozenset(one.function for one in pairs if isinstance(one, tree.Apply))
+
+
 def _may_be_quotient(one: Product) -> bool:
     return any(
         isinstance(f, Entry)
@@ -318,7 +324,7 @@ def _match_pair(one: Product) -> tuple[tree.Tree, _Match, Product] | None:
     calls = {
         f: f.array.body.function for f in plain if _seen_through(f.array) and isinstance(f.array.body, Call)
     }
-    if not calls or len(plain) < 2:
+    if not calls or len(plain) < 2 or load_table().made(_second).isdisjoint(calls.values()):
         return None
     for left, right in load_table().made(_identities)["*"]:
         assert isinstance(left, tree.Binary)

@@ -38,8 +38,9 @@ def _order(monomial: Monomial) -> tuple[int, tuple[str, ...]]:
 class Size:
     """An integer polynomial in size names: `n`, `m*n`, `n - k + 1`."""
 
-    __slots__ = ("_hash", "names", "terms", "weight")
+    __slots__ = ("_hash", "name", "names", "terms", "weight")
     terms: tuple[tuple[Monomial, int], ...]
+    name: str | None  # of a size that is nothing but that
     names: tuple[str, ...]  # of the sizes in it, in order, each once
     weight: float | None  # see `assumed`, which finds it when it is first asked
 
@@ -57,6 +58,7 @@ class Size:
                 ]
             )
         )
+        self.name = self.names[0] if terms == (((self.names[0],), 1),) else None
 
     def __hash__(self) -> int:
         return self._hash
@@ -119,6 +121,7 @@ class Size:
 AnySize = int | Size
 
 
+@lru_cache(maxsize=100_000)
 def symbol(name: str) -> Size:
     """The size of that name."""
     return Size((((name,), 1),))
@@ -216,6 +219,8 @@ def substitute(size: AnySize, values: Mapping[str, AnySize]) -> AnySize:
     """The size with names replaced; with whole numbers for all names the result is an `int`."""
     if isinstance(size, int):
         return size
+    if size.name is not None:
+        return values.get(size.name, size)
     total: AnySize = 0
     for monomial, c in size.terms:
         product: AnySize = c

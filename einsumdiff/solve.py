@@ -54,21 +54,25 @@ def join(
     `labels` are all that it runs over; those that end in no axis are summed. No term means zero.
     """
     factors = list(factors)
-    for one, other in _alike(factors):
-        factors.remove(other)
-        equalities = [*equalities, one.forms[-1] - other.forms[-1]]
-    equalities = [*equalities, *_diagonals(factors)]
-    system = _System(list(axes))
-    solved = system.eliminate(equalities)
-    if solved is None:
-        return []
-    values = system.values
-    if values:
-        factors = [substitute_factor(f, values) for f in factors]
-    factors = [*factors, *(Guard(f.substitute(values), op) for f, op in system.guards), *solved]
-    axes = tuple(form.substitute(values) for form in axes)
+    special = [f for f in factors if isinstance(f, Entry) and (f.array.zeros or is_one_hot(f.array))]
+    if special:
+        for one, other in _alike(special):
+            factors.remove(other)
+            equalities = [*equalities, one.forms[-1] - other.forms[-1]]
+        equalities = [*equalities, *_diagonals(special)]
+    running = list(labels)
+    if equalities:
+        system = _System(list(axes))
+        solved = system.eliminate(equalities)
+        if solved is None:
+            return []
+        values = system.values
+        if values:
+            factors = [substitute_factor(f, values) for f in factors]
+        factors += [*(Guard(f.substitute(values), op) for f, op in system.guards), *solved]
+        axes = tuple(form.substitute(values) for form in axes)
+        running = [label for label in (*running, *system.new) if label not in values]
     kept = {label for form in axes for label in form.labels}
-    running = [label for label in (*labels, *system.new) if label not in values]
     bound = [label for label in dict.fromkeys(running) if label not in kept]
     made = product(coefficient, factors, bound)
     if _is_zero(made):

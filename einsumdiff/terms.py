@@ -55,10 +55,8 @@ def compose(outer: Term, split: int, inner: Term, shape: Sequence[AnySize]) -> l
     values: dict[Label, Form] = {}
     equalities = []
     for f, g, size in zip(outer.axes[split:], inner.axes[:rank], shape, strict=True):
-        f, g = f.substitute(values), g.substitute(values)
-        difference = f - g
-        if not difference.coefficients and difference.constant == 0:
-            continue
+        if values:
+            f, g = f.substitute(values), g.substitute(values)
         for side, other in ((f, g), (g, f)):
             label = side.label
             if label is not None and label.size == size and label not in other.labels:
@@ -68,7 +66,8 @@ def compose(outer: Term, split: int, inner: Term, shape: Sequence[AnySize]) -> l
                 values[label] = other
                 break
         else:
-            equalities.append(difference)
+            if f != g:
+                equalities.append(f - g)
     axes = outer.axes[:split] + inner.axes[rank:]
     factors: Iterable[Factor] = outer.product.factors + inner.product.factors
     if values:
@@ -211,14 +210,9 @@ def fold(terms: Iterable[Term], shape: Sequence[AnySize], builder: Builder, cons
     Products with one pattern add up in one definition over the labels of the core, so a sum of paths is
     never multiplied out. Outer products, larger than what they are made of, stay unmultiplied.
     """
-    groups: dict[object, list[Term]] = {}
-    simple = (s for t in terms for s in simplified(t, builder))
-    for term in collect(normalise(t, shape, builder) for t in simple):
-        colour = colours(term.axes, Product(1))
-        sizes = tuple(label.size for label in colour)
-        groups.setdefault((tuple(form_key(f, colour) for f in term.axes), sizes), []).append(term)
+    simple = [s for t in terms for s in simplified(t, builder)]
     folded = []
-    for group in groups.values():
+    for group in _by_pattern(collect([normalise(t, shape, builder) for t in simple])):
         lazy = [t for t in group if _outer(t.product)]
         if len(lazy) > MOST_LAZY:
             lazy = []
@@ -229,6 +223,18 @@ def fold(terms: Iterable[Term], shape: Sequence[AnySize], builder: Builder, cons
         else:
             folded += solid
     return folded
+
+
+def _by_pattern(terms: Sequence[Term]) -> list[Sequence[Term]]:
+    """Terms with one pattern together."""
+    if len(terms) == 1:
+        return [terms]
+    groups: dict[object, list[Term]] = {}
+    for term in terms:
+        colour = colours(term.axes, Product(1))
+        sizes = tuple(label.size for label in colour)
+        groups.setdefault((tuple(form_key(f, colour) for f in term.axes), sizes), []).append(term)
+    return list(groups.values())
 
 
 def _worth_a_name(one: Product, consumers: int) -> bool:

@@ -32,4 +32,7 @@ def uncollected() -> Iterator[None]:
         with _lock:
             _running -= 1
             if _running == 0 and _was_on:
+                if not gc.get_freeze_count():  # what is new is old now, so that it is not searched at once
+                    gc.freeze()
+                    gc.unfreeze()
                 gc.enable()

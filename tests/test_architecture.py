@@ -20,6 +20,7 @@ LAYERS = """
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding
     plan.expressions
     plan.rewriting  plan.statements  centred
+    plan.contents
     language.matrix_faults  tracing.graph  cutting  plan
     program  plan.equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
@@ -75,6 +76,8 @@ LAYERS = """
     targets.numpy.module  targets.numpy.loading  targets.numba  evaluate
     targets.numpy
     views  views.letters  views.ranges  views.text
+    views.factors
+    views.products
     views.writer
     views.index
     tracing.recording  batch  hessians  blocks

@@ -67,7 +67,7 @@ PROGRAMS = [network, summands, bands, pairs, lines, assigned_again, chain, chain
 
 
 def steps(program):
-    """The calls that deriving and compiling take, of functions in Python and of others, and the source."""
+    """The calls that deriving and writing the source take, of functions in Python and of others."""
     text, wrt, shapes = program
     count = 0
 
@@ -79,10 +79,10 @@ def steps(program):
     sys.setprofile(called)
     try:
         d = derive(text, wrt=wrt, shapes=shapes)
-        d.compile()
+        length = len(d.source())
     finally:
         sys.setprofile(before)
-    return count, len(d.source())
+    return count, length
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
@@ -187,3 +187,21 @@ def test_the_collector_waits_for_the_last_of_several_threads():
     second.set()
     thread.join()
     assert gc.isenabled()
+
+
+def test_a_long_formula_is_in_the_source_and_not_in_the_docstring_of_the_function():
+    for layers, shown in ((5, True), (60, False)):
+        text, wrt, _ = network(layers)
+        d = derive(text, wrt=wrt)
+        formula = str(d).splitlines()[layers]  # behind the lines of the layers
+        assert formula in d.source()
+        assert (formula in d.compile().__doc__) is shown
+        assert "Shapes:" in d.compile().__doc__
+        given = {"h0": np.ones(3), "t": np.ones(3)}
+        given |= {f"W{k}": np.eye(3) / 2 for k in range(1, layers + 1)}
+        given |= {f"b{k}": np.ones(3) for k in range(1, layers + 1)}
+        space = {}
+        exec(d.source(), space)
+        name = d.compile().__name__
+        for one, other in zip(space[name](**given).values(), d.compile()(**given).values(), strict=True):
+            np.testing.assert_array_equal(one, other)

@@ -37,7 +37,7 @@ class Sizes:
 
     def resolve(self, size: AnySize) -> AnySize:
         """The size with everything put in that is known."""
-        while isinstance(size, Size) and any(name in self.values for name in names(size)):
+        while isinstance(size, Size) and not self.values.keys().isdisjoint(size.names):
             size = substitute(size, self.values)
         return size
 
@@ -85,11 +85,8 @@ def _numbered() -> Iterator[str]:
 
 def _lone(size: AnySize) -> str | None:
     """The name of a size that is just an unknown."""
-    if isinstance(size, Size) and len(size.terms) == 1:
-        ((monomial, c),) = size.terms
-        if c == 1 and len(monomial) == 1 and isinstance(monomial[0], str) and monomial[0].startswith("?"):
-            return monomial[0]
-    return None
+    name = size.name if isinstance(size, Size) else None
+    return name if name is not None and name.startswith("?") else None
 
 
 def _solve(difference: AnySize, name: str) -> AnySize | None:

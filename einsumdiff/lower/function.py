@@ -32,7 +32,7 @@ from einsumdiff.outer_sums import without_outer_sums
 from einsumdiff.pairs import Pairs
 from einsumdiff.passes.gram import squared
 from einsumdiff.passes.kinds import Kinds
-from einsumdiff.passes.numerals import as_floats
+from einsumdiff.passes.numerals import as_floats, compares
 from einsumdiff.passes.ordering import earlier, let_go
 from einsumdiff.passes.reuse import reused
 from einsumdiff.passes.sharing import shared
@@ -185,13 +185,18 @@ class _Lowering(Definitions):
             return self.fresh("t")
 
         statements = squared(shared(self.statements, fresh), fresh)
+        there = plan.contents(statements)
         numbers = [one.name for one in self.program.inputs if one.name not in indices]
         real = {one.name for one in self.program.inputs if one.shape} & self.real
         if self.options.jit:  # loops take entry by entry, and keep no arrays in between
             return widened(statements, Kinds(numbers, real))
-        statements = filled(softmaxes(statements), fresh)
+        if plan.Fold in there:
+            statements = softmaxes(statements)
+        if plan.Cast in there:
+            statements = filled(statements, fresh)
         statements = widened(statements, Kinds(numbers, real))
-        statements = as_floats(statements, Kinds(numbers, real))
+        if any(isinstance(one, str) and compares(one) for one in there):
+            statements = as_floats(statements, Kinds(numbers, real))
         if self.options.form != "dense" or not self.options.in_place:
             return statements
         kinds, sizes = Kinds(numbers, real), self.products.assumed

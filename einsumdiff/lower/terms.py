@@ -60,7 +60,7 @@ class Terms:
                 for form, label in zip(term.axes, axes, strict=True)
                 if form.label is not None and label is not None
             }
-            products.append(term.product.substitute(values))
+            products.append(term.product.relabelled(values))
         return self._sum(products)
 
     def _sum(self, products: Sequence[Product]) -> Expr:

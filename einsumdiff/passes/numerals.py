@@ -27,7 +27,7 @@ def as_floats(statements: Sequence[plan.Statement], kinds: Kinds) -> list[plan.S
 
     def changed(value: Expr) -> Expr:
         value = plan.rebuilt(value, changed)
-        if not isinstance(value, plan.Apply) or not _compares(value.function):
+        if not isinstance(value, plan.Apply) or not compares(value.function):
             return value
         arrays = [kinds.of(part) for part in value.operands if not isinstance(part, plan.Literal)]
         if not any(kind is not None and kinds.floating(kind) for kind in arrays):
@@ -51,7 +51,8 @@ def as_floats(statements: Sequence[plan.Statement], kinds: Kinds) -> list[plan.S
     return found
 
 
-def _compares(function: str) -> bool:
+def compares(function: str) -> bool:
+    """Is the function one that compares its arguments, or chooses one of them?"""
     row = load_table()[function]
     return function in CHOICES or (isinstance(row, Function) and row.boolean)
 

@@ -14,12 +14,12 @@ Sound because an array is written over only where
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from einsumdiff import plan
 from einsumdiff.accounts import taken, written_over
-from einsumdiff.costs import volume
+from einsumdiff.costs import places, volume
 from einsumdiff.passes.kinds import FLOAT, Kinds, in_place
 from einsumdiff.passes.templates import opened
 from einsumdiff.plan import Axes, Expr
@@ -41,11 +41,32 @@ def reused(
     An expression that is taken apart holds its variables to the end: they stay as they were where arrays
     would take more memory, or as much, made as often. `all_of_them`: small arrays too, in any case.
     """
-    new = _Reuse(statements, returns, kinds, sizes, fresh, 0 if all_of_them else LARGE).run()
     if all_of_them:
-        return new
+        return _Reuse(statements, returns, kinds, sizes, fresh, 0).run()
+    if not _promising(statements, returns, sizes):
+        return list(statements)
+    new = _Reuse(statements, returns, kinds, sizes, fresh, LARGE).run()
+    if not any(isinstance(one, plan.Into) for one in new):
+        return list(statements)
     before, after = taken(statements, sizes), taken(new, sizes)
     return new if after[0] <= before[0] and after < before else list(statements)
+
+
+def _promising(
+    statements: Sequence[plan.Statement], returns: Collection[str], sizes: Mapping[str, int]
+) -> bool:
+    """Is there a large variable that dies, or something large made of what is as large?"""
+    for one in statements:
+        if isinstance(one, plan.Assign | plan.Zeros) and one.name not in returns:
+            shape = one.shape if isinstance(one, plan.Zeros) else [n.size for n in one.axes if n is not None]
+            if places(shape, sizes) >= LARGE:
+                return True
+    return any(
+        len(one.axes) > 0
+        and any(len(part.axes) == len(one.axes) for part in plan.parts(one))
+        and volume(one.axes, sizes) >= LARGE
+        for one in plan.everything(statements)
+    )
 
 
 class _Reuse:
@@ -60,10 +81,7 @@ class _Reuse:
     ) -> None:
         self.least = least
         self.kinds, self.sizes, self.fresh = kinds, sizes, fresh
-        self.statements = [
-            replace(one, value=self._opened(one.value)) if isinstance(one, plan.Assign | plan.Write) else one
-            for one in statements
-        ]
+        self.statements = [self._with_operations(one) for one in statements]
         self.shared = shared_memory(self.statements)
         self.last = self._last_reads(returns)
         self.place = 0  # of the statement that is rewritten
@@ -254,6 +272,12 @@ class _Reuse:
         self.pending -= self._reads(one.value)
         self.pending.update(self._among({one.name}))  # by what is made of it
         self.found.append(one)
+
+    def _with_operations(self, one: plan.Statement) -> plan.Statement:
+        if not isinstance(one, plan.Assign | plan.Write):
+            return one
+        value = self._opened(one.value)
+        return one if value is one.value else replace(one, value=value)
 
     def _opened(self, one: Expr) -> Expr:
         """The expression with functions of the table as the operations of their templates."""

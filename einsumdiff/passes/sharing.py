@@ -8,7 +8,7 @@ What is inside of loops and operators stays as it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from einsumdiff import plan
 from einsumdiff.plan import Expr
@@ -21,10 +21,33 @@ LEAVES = (plan.Load, plan.View, plan.Literal, plan.Named, plan.Condition, plan.P
 def shared(statements: Sequence[plan.Statement], fresh: Callable[[], str]) -> list[plan.Statement]:
     """The statements, with variables of their own for what is computed twice; `fresh` names them."""
     keys = Keys()
-    often = _counted(statements, keys)
+    often = _counted(statements, keys) if _perhaps(statements) else None
     if not often:
         return list(statements)
     return _Sharing(keys, often, _written(statements), fresh).statements(statements)
+
+
+_WORDS = {kind: [one.name for one in fields(kind) if one.type == "str"] for kind in plan.KINDS}
+"""The names in a class of expressions."""
+
+
+def _perhaps(statements: Sequence[plan.Statement]) -> bool:
+    """Are there two expressions of the same operations on the same variables, whatever their labels?
+
+    Most plans have none, and equal arrays need not be looked for.
+    """
+    marks: dict[Expr, int] = {}
+    seen: set[int] = set()
+    for one in reversed(list(plan.everything(statements))):  # parts first
+        own = [marks[part] for part in plan.parts(one)]
+        words = [getattr(one, name) for name in _WORDS[type(one)]]
+        number = one.value if isinstance(one, plan.Literal) else None
+        marks[one] = mark = hash((type(one), number, *words, *sorted(own)))
+        if worth(one):
+            if mark in seen:
+                return True
+            seen.add(mark)
+    return False
 
 
 def worth(value: Expr) -> bool:

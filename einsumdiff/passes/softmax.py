@@ -9,7 +9,7 @@ right takes half of the exponentials, and no logarithm.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from einsumdiff import plan
@@ -40,15 +40,11 @@ class _Softmaxes:
         }
         reads: Counter[str] = Counter()
         ours: Counter[str] = Counter()
-        for value in _values(statements):
-            stack = [value]
-            while stack:
-                one = stack.pop()
-                if isinstance(one, plan.Load | plan.View):
-                    reads[one.name] += 1
-                if (found := self._total(one)) is not None and isinstance(found[1], plan.Load):
-                    ours[found[1].name] += 1
-                stack += plan.parts(one)
+        for one in plan.everything(statements):
+            if isinstance(one, plan.Load | plan.View):
+                reads[one.name] += 1
+            if (found := self._total(one)) is not None and isinstance(found[1], plan.Load):
+                ours[found[1].name] += 1
         self.gone = {name for name in self.folds if 0 < reads[name] == ours[name]}
 
     def statements(self, old: Sequence[plan.Statement]) -> list[plan.Statement]:
@@ -95,19 +91,3 @@ class _Softmaxes:
         if number != same or any(labels[label] is not label for label in inner.axes):
             return None
         return whole, fold, tuple(labels[label] for label in other if label not in inner.axes)
-
-
-def _values(statements: Sequence[plan.Statement]) -> Iterator[Expr]:
-    for one in statements:
-        match one:
-            case plan.Assign() | plan.Write():
-                yield one.value
-            case plan.Buffer() | plan.Loop():
-                yield from _values(one.body)
-            case plan.Store(kept=kept):
-                for core in kept:
-                    yield from (*core.factors, core.scale, *(index for _, index in core.places))
-            case plan.Operator(before=before, products=products):
-                yield from _values(before)
-                for times in products:
-                    yield from _values(times.body)

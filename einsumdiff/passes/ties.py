@@ -81,11 +81,11 @@ class _Filling:
     def added(self, value: plan.Add) -> Expr:
         """The sum with each strict comparison and the share of its ties as one."""
         terms = list(value.terms)
-        tests = [self.test(sign, part) for sign, part in terms]
-        for a, b in combinations(range(len(terms)), 2):
+        found = [(k, self.test(sign, part)) for k, (sign, part) in enumerate(terms)]
+        tests = {k: test for k, test in found if test is not None}
+        for a, b in combinations(tests, 2):
             for k, other in ((a, b), (b, a)):
-                strict, tie = tests[k], tests[other]
-                joined = _joined(strict, tie) if strict is not None and tie is not None else None
+                joined = _joined(tests[k], tests[other])
                 if joined is None:
                     continue
                 if len(terms) == 2:

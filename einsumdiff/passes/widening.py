@@ -18,6 +18,8 @@ def widened(statements: Sequence[plan.Statement], kinds: Kinds) -> list[plan.Sta
     into: dict[str, list[Expr]] = {}
     for name, value in _written(statements):
         into.setdefault(name, []).append(value)
+    if not into:
+        return list(statements)
     found: list[plan.Statement] = []
     for one in statements:
         if isinstance(one, plan.Assign):

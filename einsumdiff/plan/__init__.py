@@ -1,5 +1,6 @@
 """The plan: what a generated function does, for any target."""
 
+from einsumdiff.plan.contents import contents, everything, values
 from einsumdiff.plan.expressions import (
     KINDS,
     Add,
@@ -103,7 +104,9 @@ __all__ = [
     "Whole",
     "Write",
     "Zeros",
+    "contents",
     "ends",
+    "everything",
     "parts",
     "reads",
     "rebuilt",
@@ -111,4 +114,5 @@ __all__ = [
     "signed",
     "taken",
     "union",
+    "values",
 ]

@@ -5,11 +5,22 @@ Up to the names of their labels, the order of their axes, and that of the operan
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from einsumdiff import plan
 from einsumdiff.nodes import Form, Label
 from einsumdiff.plan import Axes, Expr
+
+_SAID = {
+    kind: [
+        one.name
+        for one in fields(kind)
+        if one.name != "axes" and one.type not in ("Expr", "tuple[Expr, ...]")
+    ]
+    for kind in plan.KINDS
+}
+"""For each class of expressions the fields that are neither its axes nor its parts alone."""
 
 
 class Keys:
@@ -21,7 +32,7 @@ class Keys:
 
     def of(self, value: Expr) -> tuple[int, Axes]:
         """The number, and the labels in an order that all expressions of this number have."""
-        stack = [value]
+        stack = [] if value in self.known else [value]
         while stack:
             one = stack[-1]
             missing = [] if one in self.known else [p for p in plan.parts(one) if p not in self.known]
@@ -34,6 +45,9 @@ class Keys:
         return self.known[value]
 
     def _new(self, value: Expr) -> tuple[int, Axes]:
+        if isinstance(value, plan.Load):
+            loaded = ("Load", value.name, tuple([label.size for label in value.axes]))
+            return self.numbers.setdefault(loaded, len(self.numbers)), value.axes
         parts = plan.parts(value)
         ways = [self._described(value, parts)]
         if isinstance(value, plan.Multiply | plan.Contract):
@@ -49,8 +63,12 @@ class Keys:
         for part in of:
             number, axes = self.known[part]
             parts.append((number, *[places.setdefault(label, len(places)) for label in axes]))
-        rest = [_said(getattr(value, name), places) for name in type(value).__slots__ if name != "axes"]
-        axes = tuple(sorted(value.axes, key=lambda label: places.setdefault(label, len(places))))
+        rest = [_said(getattr(value, name), places) for name in _SAID[type(value)]]
+        axes = value.axes
+        if len(axes) > 1:
+            axes = tuple(sorted(axes, key=lambda label: places.setdefault(label, len(places))))
+        elif axes:
+            places.setdefault(axes[0], len(places))
         sizes = tuple([(places[label], label.size) for label in axes])
         return (type(value).__name__, tuple(parts), tuple(rest), sizes), axes
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import attrgetter
+from typing import Any
 
 from einsumdiff.nodes import Form, Label, Number
 from einsumdiff.sizes import AnySize
@@ -330,27 +332,41 @@ def signed(value: Expr) -> tuple[int, Expr]:
     return 1, value
 
 
+Parts = Callable[[Any], tuple[Expr, ...]]
+
+
+def _none(value: Expr) -> tuple[Expr, ...]:
+    return ()
+
+
+def _base(value: Any) -> tuple[Expr, ...]:
+    return (value.base,)
+
+
+_TWO: Parts = attrgetter("left", "right")
+_PARTS: dict[type, Parts] = {
+    Add: lambda one: tuple([part for _, part in one.terms]),
+    Multiply: _TWO,
+    Divide: _TWO,
+    Contract: _TWO,
+    Solve: attrgetter("matrix", "right"),
+    Take: attrgetter("base", "index"),
+    Scatter: attrgetter("value", "index"),
+    Choose: attrgetter("condition", "otherwise"),
+    Hot: lambda one: (one.index,),
+    Apply: attrgetter("operands"),
+    Perform: attrgetter("operands"),
+    Select: lambda one: (*[condition for condition, _ in one.conditions], one.value),
+    Load: _none,
+    View: _none,
+    Literal: _none,
+    Named: _none,
+    Condition: _none,
+    Place: _none,
+    **dict.fromkeys((Power, Fold, Others, Cast, Whole, Softmax, Running, RunningAt, RunningOthers), _base),
+}
+
+
 def parts(value: Expr) -> tuple[Expr, ...]:
-    match value:
-        case Add(terms, _):
-            return tuple(part for _, part in terms)
-        case Multiply(a, b, _) | Divide(a, b, _) | Contract(a, b, _) | Solve(a, b, _, _, _):
-            return a, b
-        case Take(a, _, b, _) | Scatter(a, _, b, _):
-            return a, b
-        case Running(base=base) | RunningAt(base=base) | RunningOthers(base=base):
-            return (base,)
-        case Hot(index, _, _, _):
-            return (index,)
-        case Power(base, _, _) | Fold(_, base, _) | Others(base, _, _) | Cast(base, _) | Whole(base, _):
-            return (base,)
-        case Softmax(base, _, _):
-            return (base,)
-        case Apply(_, operands, _) | Perform(_, operands, _):
-            return operands
-        case Select(conditions, inner, _, _):
-            return (*(c for c, _ in conditions), inner)
-        case Choose(condition, _, otherwise, _):
-            return condition, otherwise
-        case _:
-            return ()
+    """The expressions that one is made of, in the order of its fields."""
+    return _PARTS[type(value)](value)

@@ -3,39 +3,19 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from einsumdiff.nodes import Label, bare
+from einsumdiff.nodes import Form, Label, bare
 from einsumdiff.plan.expressions import (
     KINDS,
     Add,
-    Apply,
-    Cast,
-    Choose,
-    Condition,
-    Contract,
-    Divide,
     Expr,
-    Fold,
-    Hot,
     Load,
-    Multiply,
-    Others,
-    Perform,
-    Place,
-    Power,
-    Running,
-    RunningAt,
-    RunningOthers,
-    Scatter,
     Select,
-    Softmax,
-    Solve,
     Take,
     View,
-    Whole,
     parts,
 )
 
@@ -82,66 +62,35 @@ def reads(value: Expr) -> set[str]:
     return found
 
 
-def relabelled(value: Expr, new: dict[Label, Label]) -> Expr:
+Relabel = Callable[[Any, Mapping[Label, Label]], Any]
+
+
+def _relabelled_forms(forms: tuple[Form, ...], new: Mapping[Label, Label]) -> tuple[Form, ...]:
+    values = {old: bare(label) for old, label in new.items()}
+    return tuple([form.substitute(values) for form in forms])
+
+
+_RELABELLED: dict[str, Relabel] = {
+    "Axes": lambda axes, new: tuple([new.get(label, label) for label in axes]),
+    "Label": lambda label, new: new.get(label, label),
+    "Form": lambda form, new: _relabelled_forms((form,), new)[0],
+    "tuple[Form, ...]": _relabelled_forms,
+    "Expr": lambda part, new: relabelled(part, new),
+    "tuple[Expr, ...]": lambda parts, new: tuple([relabelled(part, new) for part in parts]),
+    "tuple[tuple[int, Expr], ...]": lambda terms, new: tuple([(s, relabelled(t, new)) for s, t in terms]),
+    "tuple[tuple[Expr, bool], ...]": lambda tests, new: tuple([(relabelled(c, new), h) for c, h in tests]),
+}
+"""What a field holds in other labels, by how it is annotated; the others hold no labels."""
+
+_FIELDS = {kind: [(one.name, _RELABELLED.get(str(one.type))) for one in fields(kind)] for kind in KINDS}
+
+
+def relabelled(value: Expr, new: Mapping[Label, Label]) -> Expr:
     """The expression in other labels; those that it sums stay, as nothing else bears them."""
-
-    def axes(old: tuple[Label, ...]) -> tuple[Label, ...]:
-        return tuple(new.get(label, label) for label in old)
-
-    forms = {old: bare(label) for old, label in new.items()}
-    match value:
-        case Load(name, labels):
-            return Load(name, axes(labels))
-        case View(name, old, shape, labels, proved):
-            return View(name, tuple(f.substitute(forms) for f in old), shape, axes(labels), proved)
-        case Add(terms, labels):
-            return Add(tuple((s, relabelled(t, new)) for s, t in terms), axes(labels))
-        case Multiply(a, b, labels):
-            return Multiply(relabelled(a, new), relabelled(b, new), axes(labels))
-        case Divide(a, b, labels):
-            return Divide(relabelled(a, new), relabelled(b, new), axes(labels))
-        case Contract(a, b, labels):
-            return Contract(relabelled(a, new), relabelled(b, new), axes(labels))
-        case Power(base, power, labels):
-            return Power(relabelled(base, new), power, axes(labels))
-        case Fold(op, base, labels):
-            return Fold(op, relabelled(base, new), axes(labels))
-        case Softmax(base, over, labels):
-            return Softmax(relabelled(base, new), axes(over), axes(labels))
-        case Others(base, label, labels):
-            return Others(relabelled(base, new), new.get(label, label), axes(labels))
-        case Running(op, base, label, place, reverse, apart, labels):
-            moved = new.get(place, place)
-            return Running(op, relabelled(base, new), label, moved, reverse, apart, axes(labels))
-        case RunningAt(base, label, form, reverse, labels):
-            return RunningAt(relabelled(base, new), label, form.substitute(forms), reverse, axes(labels))
-        case RunningOthers(base, label, place, other, labels):
-            ends = new.get(place, place), new.get(other, other)
-            return RunningOthers(relabelled(base, new), label, *ends, axes(labels))
-        case Cast(base, labels):
-            return Cast(relabelled(base, new), axes(labels))
-        case Whole(base, labels):
-            return Whole(relabelled(base, new), axes(labels))
-        case Apply(f, operands, labels):
-            return Apply(f, tuple(relabelled(o, new) for o in operands), axes(labels))
-        case Perform(f, operands, labels):
-            return Perform(f, tuple(relabelled(o, new) for o in operands), axes(labels))
-        case Solve(matrix, right, label, transposed, labels):
-            return Solve(relabelled(matrix, new), relabelled(right, new), label, transposed, axes(labels))
-        case Take(a, label, index, labels):
-            return Take(relabelled(a, new), label, relabelled(index, new), axes(labels))
-        case Scatter(a, label, index, labels):
-            return Scatter(relabelled(a, new), new.get(label, label), relabelled(index, new), axes(labels))
-        case Hot(index, form, size, labels):
-            return Hot(relabelled(index, new), form.substitute(forms), size, axes(labels))
-        case Place(form, labels):
-            return Place(form.substitute(forms), axes(labels))
-        case Condition(form, op, labels):
-            return Condition(form.substitute(forms), op, axes(labels))
-        case Select(conditions, inner, otherwise, labels):
-            tests = tuple((relabelled(c, new), holds) for c, holds in conditions)
-            return Select(tests, relabelled(inner, new), otherwise, axes(labels))
-        case Choose(condition, number, rest, labels):
-            return Choose(relabelled(condition, new), number, relabelled(rest, new), axes(labels))
-        case _:
-            return value
+    kind = type(value)
+    found = [
+        getattr(value, name) if relabel is None else relabel(getattr(value, name), new)
+        for name, relabel in _FIELDS[kind]
+    ]
+    changed: Expr = kind(*found)
+    return changed

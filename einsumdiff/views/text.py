@@ -81,6 +81,8 @@ def brackets(forms: Sequence[Form]) -> str:
     """`[i,j]`, `[i, j+1]`, nothing for rank 0."""
     if not forms:
         return ""
+    if {type(form.label) for form in forms} == {Label}:
+        return f"[{','.join([form_text(form) for form in forms])}]"
     texts = [form_text(form) for form in forms]
     for k, form in enumerate(forms):
         if not form.coefficients and texts[k].isidentifier():
@@ -104,7 +106,10 @@ def labels_of(forms: Iterable[Form]) -> frozenset[Label]:
     found: set[Label] = set()
     for form in forms:
         for label in form.labels:
-            found |= labels_of(label.forms) if isinstance(label, Gathered) else {label}
+            if isinstance(label, Gathered):
+                found |= labels_of(label.forms)
+            else:
+                found.add(label)
     return frozenset(found)
 
 
