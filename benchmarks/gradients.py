@@ -262,6 +262,54 @@ def network_gradients(h0: np.ndarray, t: np.ndarray, **weights: np.ndarray) -> d
     return found
 
 
+# --------------------------------------------------------------- long chains over large arrays
+
+
+def robust_arrays(random: Random, m: int, n: int) -> Arrays:
+    return {name: random.standard_normal((m, n)) for name in "AB"}
+
+
+def robust_loss(np: Any, A: Any, B: Any) -> Any:
+    return np.sum(np.log(1 + (A - B) ** 2))
+
+
+def block_of(array: np.ndarray) -> int:
+    """How many rows are computed at a time: of a large array so many that they stay in the cache."""
+    rows, columns = array.shape
+    return rows if array.size < 2**22 else max(1, 2**16 // columns)
+
+
+def robust_gradient(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    result, step = np.empty_like(A), block_of(A)
+    for start in range(0, len(A), step):
+        rows = slice(start, start + step)
+        C = A[rows] - B[rows]
+        D = C * C
+        D += 1
+        C *= 2
+        np.divide(C, D, out=result[rows])
+    return result
+
+
+def normalised_loss(np: Any, A: Any, B: Any) -> Any:
+    """Rows without their mean, of variance 1, against those of B."""
+    C = A - np.mean(A, 1)[:, None]
+    return np.sum(B * C / np.sqrt(0.1 + np.mean(C**2, 1))[:, None])
+
+
+def normalised_gradient(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    result, step, n = np.empty_like(A), block_of(A), A.shape[1]
+    for start in range(0, len(A), step):
+        rows = slice(start, start + step)
+        C, b, r = A[rows] - A[rows].mean(axis=1)[:, None], B[rows], result[rows]
+        s = 1 / np.sqrt(0.1 + np.einsum("ij,ij->i", C, C) / n)
+        C *= (s**2 * np.einsum("ij,ij->i", b, C) / n)[:, None]
+        np.subtract(b, C, out=r)
+        r -= b.mean(axis=1)[:, None]
+        r *= s[:, None]
+    return result
+
+
 TASKS = (
     Task("gradient of an affine loss", hand=lambda W, X, b: X.copy(), **affine()),
     Task("the same, a view", hand=lambda W, X, b: X.view(), **affine(copy=False)),
@@ -359,6 +407,29 @@ TASKS = (
         arrays=network_arrays,
         hand=network_gradients,
         peer=network_loss,
+        limits={"hand": 1.05},
+    ),
+    Task(
+        name="gradient of a robust loss",
+        program="A: (m, n); B: (m, n); L = sum(log(1 + (A - B)**2))",
+        wrt="A",
+        sizes=((1000, 1000), (10000, 1000)),
+        quick=((1000, 1000),),
+        arrays=robust_arrays,
+        hand=robust_gradient,
+        peer=robust_loss,
+        limits={"hand": 1.05},
+    ),
+    Task(
+        name="gradient through normalised rows",
+        program="A: (m, n); B: (m, n); C = A - mean(A, axis=1)[:, None]\n"
+        "L = sum(B*C/sqrt(0.1 + mean(C**2, axis=1))[:, None])",
+        wrt="A",
+        sizes=((1000, 1000), (10000, 1000)),
+        quick=((1000, 1000),),
+        arrays=robust_arrays,
+        hand=normalised_gradient,
+        peer=normalised_loss,
         limits={"hand": 1.05},
     ),
 )

@@ -16,6 +16,7 @@ from einsumdiff import plan
 from einsumdiff.costs import NUMBER, Cost, folded, measured, number, pair, places, volume
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import Label
+from einsumdiff.passes.panels import held
 from einsumdiff.passes.templates import opened
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.sizes import AnySize, symbol
@@ -97,6 +98,13 @@ def taken(statements: Sequence[plan.Statement], given: Mapping[str, int]) -> tup
     return found.peak, found.made
 
 
+def moved(statements: Sequence[plan.Statement], given: Mapping[str, int]) -> float:
+    """The numbers that these statements read and write."""
+    found = _Accounts(given)
+    found.run(statements, 1)
+    return found.total.bytes / NUMBER
+
+
 class _Accounts:
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self.sizes = sizes
@@ -123,8 +131,10 @@ class _Accounts:
                     if copied:
                         self.count(Cost(0, 2 * NUMBER * places), times)
                         self.make(made, places)
+                    before = self.named.get(name, 0.0)  # there until the name has its new array
                     self.named[name] = places if copied else made
                     self.hold(self.named[name])
+                    self.held -= before
                 case plan.Into(value=value) | plan.Keep(value=value):  # into an array that is there
                     self.operands(value, times)
                     self.count(self.step(value), times)
@@ -148,10 +158,25 @@ class _Accounts:
                     self.run(body, times * number(size, self.sizes))
                 case plan.Buffer(_, _, body):
                     self.run(body, times)
+                case plan.Blocked():
+                    self.by_blocks(one, times)
                 case plan.Copy() | plan.Store() | plan.Operator():
                     raise AssertionError("the plan of a dense form")
                 case _:
                     assert_never(one)
+
+    def by_blocks(self, one: plan.Blocked, times: float) -> None:
+        for made in one.made:
+            self.named[made.name] = self.places(made.shape)
+            self.hold(self.named[made.name])
+        size, sizes = number(one.size, self.sizes), self.sizes
+        self.sizes = {**sizes, one.rows: int(min(one.step, max(size, 1)))}
+        self.volume = measured(self.sizes)
+        self.run(one.body, times * size / self.sizes[one.rows])
+        counted = len(self.order)
+        self.run(one.body, 0)  # beside the arrays of the block before
+        del self.order[counted:]
+        self.sizes, self.volume = sizes, measured(sizes)
 
     def places(self, shape: Sequence[AnySize]) -> float:
         return places(shape, self.sizes)
@@ -202,6 +227,9 @@ class _Accounts:
         if isinstance(one, plan.Contract):
             self.numbers[one] = len(self.order) + 1
             self.order.append(Contraction(self.text(one), round(cost.flops * times)))
+        more = held(one, self.sizes)
+        if more:
+            self.reach(beside + parts + more + (0.0 if reused or isinstance(one, plan.Add) else made))
         match one:  # the differences to the largest, and their exponentials
             case plan.Softmax(base, _, _) | plan.Fold("logsumexp", base, _):
                 self.reach(beside + parts + 2 * volume(base.axes, self.sizes))
@@ -216,6 +244,7 @@ class _Accounts:
         beside = 0.0
         for part in plan.parts(one):
             beside += self.value(part, times, beside)
+        self.reach(beside + held(one, self.sizes))
 
     def step(self, one: Expr) -> Cost:
         """The cost of the outermost operation."""
@@ -237,7 +266,7 @@ class _Accounts:
                 return Cost(flops, NUMBER * (sum(entries) + places))
         moved = sum(volume(part.axes, self.sizes) for part in plan.parts(one)) + places
         often = max(1, len(one.terms) - 1) if isinstance(one, plan.Add) else 1
-        if isinstance(one, plan.Take | plan.Scatter | plan.Cast | plan.Whole | plan.Place):
+        if isinstance(one, plan.Ones | plan.Take | plan.Scatter | plan.Cast | plan.Whole | plan.Place):
             often = 0
         return Cost(often * places, NUMBER * moved)
 

@@ -244,7 +244,10 @@ def _asking(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--order", type=_order, default=1, metavar="N", help="2 is the Hessian")
     parser.add_argument("--output", metavar="NAME", help="what to differentiate, if not the last statement")
     parser.add_argument(
-        "--mode", choices=("auto", "forward", "reverse"), default="auto", help="how to accumulate"
+        "--mode",
+        choices=("auto", "forward", "reverse", "cross-country"),
+        default="auto",
+        help="how to accumulate",
     )
 
 

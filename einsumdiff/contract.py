@@ -7,23 +7,29 @@ R. Pfeifer, J. Haegeman and F. Verstraete, Faster identification of optimal cont
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
 from itertools import combinations
 from math import prod
 from typing import TypeVar
 
 from einsumdiff.costs import Cost, Labels, Stored, folded, measured, number, stored_pair, volume
 from einsumdiff.nodes import Label
+from einsumdiff.sizes import AnySize
 
 T = TypeVar("T")
 MOST_EXACT = 6
 MOST_PARTS = 150
 """More factors are still ordered exactly where so few sets of them are connected: a chain of 12 has 78."""
+MOST_KNOWN = 10_000
+"""So many orders are remembered: each layer of a network has the products of the one before it."""
 ONCE = 0.5
 """The weight of a step that is taken once for many calls: `A @ (B @ v)` must not multiply A with B."""
 
 Path = int | tuple["Path", "Path"]
 Stores = Sequence[Stored | None]
+
+_known: dict[Hashable, Path] = {}
 
 
 def order(
@@ -53,6 +59,10 @@ def order(
         subsets = _connected(factors)
     if subsets is None:
         return _greedy(factors, kept, sizes)
+    key = _pattern(factors, kept, moving, sizes, shared or {}, stored or ())
+    found = _known.get(key)
+    if found is not None:
+        return found
     changing = -1 if moving is None else sum(1 << k for k, one in enumerate(moving) if one)
     parts = {1 << a | 1 << b: part for (a, b), part in (shared or {}).items()}
     lying = {1 << k: one for k, one in enumerate(stored or ()) if one is not None}
@@ -63,7 +73,41 @@ def order(
         step = stored_pair(left, right, result, places, lying.get(a), lying.get(b)).weight
         return step * parts.get(a | b, 1.0) * (1.0 if (a | b) & changing else ONCE)
 
-    return _exact(factors, kept, subsets, weigh)
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+    found = _known[key] = _exact(factors, kept, subsets, weigh)
+    return found
+
+
+def _pattern(
+    factors: Sequence[Labels],
+    kept: Labels,
+    moving: Sequence[bool] | None,
+    sizes: Mapping[str, int],
+    shared: Mapping[tuple[int, int], float],
+    stored: Stores,
+) -> Hashable:
+    """All that the order depends on: labels and arrays by their numbers, sizes by what they count as."""
+    labels: dict[Label, int] = {}
+    for factor in factors:
+        for label in sorted(factor, key=lambda one: one.serial):
+            labels.setdefault(label, len(labels))
+    kinds: dict[AnySize, int] = {}
+    arrays: dict[object, int] = {}
+    lying = [
+        None
+        if one is None
+        else (arrays.setdefault(one.array, len(arrays)), tuple([labels.get(n) for n in one.axes]))
+        for one in stored
+    ]
+    return (
+        tuple([frozenset([labels[n] for n in factor]) for factor in factors]),
+        frozenset([k for label, k in labels.items() if label in kept]),
+        tuple([(kinds.setdefault(n.size, len(kinds)), number(n.size, sizes)) for n in labels]),
+        None if moving is None else tuple(moving),
+        frozenset(shared.items()),
+        tuple(lying),
+    )
 
 
 def together(factors: Sequence[Labels]) -> list[list[int]]:
@@ -175,6 +219,8 @@ def steps(path: Path, factors: Sequence[Labels], kept: Labels) -> Iterator[tuple
 def _connected(factors: Sequence[Labels]) -> list[int] | None:
     """The sets of factors that hang together by labels, the smaller first; None where there are too many,
     or where not all of them do."""
+    if len(factors) > MOST_PARTS:
+        return None
     near = [sum(1 << j for j, b in enumerate(factors) if j != k and a & b) for k, a in enumerate(factors)]
     found = {1 << k for k in range(len(factors))}
     latest = sorted(found)
@@ -273,19 +319,23 @@ def _greedy(factors: Sequence[Labels], kept: Labels, assumed: Mapping[str, int])
         return frozenset(n for n in live[a][1] | live[b][1] if bearers[n] - {a, b})
 
     size = {k: places(labels) for k, (_, labels) in live.items()}
-    while len(live) > 1:
-        near = {(a, b) for ks in bearers.values() for a, b in combinations(sorted(ks - {-1}), 2)}
-        alone = [k for k in live if not live[k][1]]
-        near.update((min(a, b), max(a, b)) for a in alone for b in live if a != b)
-        best: tuple[tuple[float, float], int, int] | None = None
-        for a, b in sorted(near):
+    joins = dict.fromkeys(live, 0)  # how often a factor was joined: what is in the heap of it before is old
+    heap: list[tuple[tuple[float, float], int, int, int, int]] = []
+
+    def offer(pairs: Iterable[tuple[int, int]]) -> None:
+        """Only a pair that has one of the two that were joined last weighs other than before."""
+        for a, b in pairs:
             key = (places(joined(a, b)) - size[a] - size[b], places(live[a][1] | live[b][1]))
-            if best is None or key < best[0]:
-                best = key, a, b
-        if best is None:  # nothing is shared any more
-            a, b = list(live)[:2]
-        else:
-            _, a, b = best
+            heappush(heap, (key, a, b, joins[a], joins[b]))
+
+    near = {(a, b) for ks in bearers.values() for a, b in combinations(sorted(ks - {-1}), 2)}
+    alone = {k for k in live if not live[k][1]}
+    near.update((min(a, b), max(a, b)) for a in alone for b in live if a != b)
+    offer(near)
+    while len(live) > 1:
+        while heap and not (heap[0][3] == joins.get(heap[0][1]) and heap[0][4] == joins.get(heap[0][2])):
+            heappop(heap)
+        a, b = heap[0][1:3] if heap else tuple(live)[:2]  # the heap is empty: nothing is shared any more
         result = joined(a, b)
         (left, _), (right, others) = live[a], live.pop(b)
         for label in live[a][1] | others:
@@ -293,6 +343,13 @@ def _greedy(factors: Sequence[Labels], kept: Labels, assumed: Mapping[str, int])
             if label in result:
                 bearers[label].add(a)
         live[a], size[a] = ((left, right), result), places(result)
+        joins[a] += 1
+        del joins[b]
+        alone -= {a, b}
+        if not result:
+            alone.add(a)
+        around = live.keys() if not result else alone.union(*(bearers[label] for label in result))
+        offer((min(a, k), max(a, k)) for k in around - {a, -1})
     return next(iter(live.values()))[0]
 
 

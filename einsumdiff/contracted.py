@@ -13,7 +13,7 @@ from typing import Any
 from einsumdiff import vectors
 from einsumdiff.arguments import Arguments
 from einsumdiff.batch import batched
-from einsumdiff.differentiate import Jacobian, differentiate, further
+from einsumdiff.differentiate import Elimination, Jacobian, differentiate, further
 from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.function import Compiled
 from einsumdiff.needed import arguments
@@ -306,7 +306,7 @@ class Contractible(Compiled):
         return vectors.along(program, self._gradients(program), self._last)
 
     def _gradients(self, program: Program) -> list[Jacobian]:
-        found = differentiate(program, self._last, "reverse")
+        found = differentiate(program, self._last, Elimination("reverse"))
         return [in_batch(program, one, self._batch) for one in found]
 
     def _as_derived(self, program: Program) -> list[Jacobian]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from einsumdiff.blocks import block_matrix, one_matrix
 from einsumdiff.contracted import Contractible, in_batch
-from einsumdiff.differentiate import Jacobian
+from einsumdiff.differentiate import SWEEPS, Jacobian
 from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported, ValueFault, nearest
 from einsumdiff.extension import Rules, in_force, rules_of
 from einsumdiff.function import Reader
@@ -26,6 +26,7 @@ from einsumdiff.request import Request, Step, request, wrt_names
 from einsumdiff.sizes import names as size_names
 from einsumdiff.structure import Structure, structure
 from einsumdiff.uncollected import uncollected
+from einsumdiff.weighing import weighed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from einsumdiff.optimize import Problem
     from einsumdiff.same import Verdict
 
+
+Sizes = tuple[tuple[str, int], ...]
+"""Numbers for names of sizes."""
 
 _OF_THE_PROGRAM = (None, None, None, "numpy", "split", None, "free")
 """The arguments of `derive` that a derivative has already."""
@@ -67,7 +71,8 @@ def derive(
         several values, which one: a key of its dictionary or a place in its tuple.
     batch : sizes, by name, that are independent in every element of the output: checked, and the wrt's
         axes of that size are left out of the result.
-    mode : `auto`, `forward` or `reverse`.
+    mode : `forward`, `reverse` or `cross-country`, which eliminates definitions in any order, the cheapest
+        first; `auto` takes what costs least, at the sizes that are known.
     notation : `numpy`, or `matrix` for the spelling of MATLAB, Julia and matrixcalculus.org.
     ties : where the largest (or least) is there twice, max, min, maximum, minimum, fmax, fmin and clip
         give each an equal part (`split`), all to the `first`, or nothing to any (`zero`).
@@ -154,8 +159,8 @@ def _derive_function(
 
 
 @uncollected()
-def _derive(asked: Request) -> Any:
-    """The derivative that was asked for, from the text on."""
+def _derive(asked: Request, sizes: Sizes = ()) -> Any:
+    """The derivative that was asked for, from the text on; its order of elimination suits the sizes."""
     from einsumdiff.indexing.index import build
     from einsumdiff.language.matrix import parse_matrix
     from einsumdiff.language.parse import parse
@@ -181,7 +186,8 @@ def _derive(asked: Request) -> Any:
         wrt = [_array(program, name) for name in step.wrt]
         tie = partial(in_batch, program, names=asked.batch)
         starts = jacobians if k else [None]
-        jacobians = [new for one in starts for new in repeated(program, one, wrt, step.order, step.mode, tie)]
+        way = weighed(program, step.mode, dict(sizes))
+        jacobians = [new for one in starts for new in repeated(program, one, wrt, step.order, way, tie)]
     jacobians = [like_terms_added(program, jac) for jac in jacobians]
     if asked.single:
         return Derivative(program, jacobians[0], asked)
@@ -244,7 +250,21 @@ def _array(program: Program, name: str) -> Array:
 class _Derived(Contractible):
     """What one derivative and several have in common, and what goes back to the request for it."""
 
-    __slots__ = ()
+    __slots__ = ("_at_sizes",)
+
+    def _start(self) -> None:
+        super()._start()
+        self._at_sizes: dict[Sizes, tuple[Program, list[Jacobian]]] = {}
+
+    def _ordered(self, sizes: Sizes) -> tuple[Program, list[Jacobian]]:
+        """Derived again where the order of elimination was open: these sizes may ask for another one."""
+        first = not self._program.output.shape and self._order == 1
+        if not sizes or first or self.asked is None or all(s.mode in SWEEPS for s in self.asked.steps):
+            return super()._ordered(sizes)
+        if sizes not in self._at_sizes:
+            found = _again(self.asked, sizes)
+            self._at_sizes[sizes] = found._program, found._jacobians
+        return self._at_sizes[sizes]
 
     def as_scipy(
         self, /, *args: object, method: str | None = None, form: str | None = None, **kwargs: object
@@ -463,8 +483,9 @@ class Derivative(_Derived):
             )
         program = replace(self._program, builder=self._program.builder.copy())
         wrt = [_array(program, name) for name in names]
+        way = weighed(program, mode, {})
         jacobians = repeated(
-            program, self._jacobian, wrt, order, mode, partial(in_batch, program, names=self._batch)
+            program, self._jacobian, wrt, order, way, partial(in_batch, program, names=self._batch)
         )
         jacobians = [like_terms_added(program, jac) for jac in jacobians]
         if single:
@@ -511,10 +532,10 @@ class Derivative(_Derived):
         return self._reader, (str(self),)
 
 
-def _again(asked: Request) -> Any:
+def _again(asked: Request, sizes: Sizes = ()) -> Any:
     """What unpickling does: derive from the arguments as they were given."""
     with in_force(asked.rules, alone=True):
-        found = _derive(replace(asked, chosen=None))
+        found = _derive(replace(asked, chosen=None), sizes)
     return found if asked.chosen is None else found[asked.chosen]
 
 

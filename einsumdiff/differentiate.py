@@ -8,10 +8,23 @@ Matrix and Tensor Expressions (2018), for index notation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from einsumdiff.canonical import collect
+from einsumdiff.costs import number
+from einsumdiff.elimination import (
+    Edges,
+    Found,
+    Graph,
+    cross_country,
+    forward,
+    joined,
+    reverse,
+    tangents,
+    used,
+)
+from einsumdiff.elimination_order import WORTH, WORTH_ASSUMED, cheapest, greedy
 from einsumdiff.nodes import (
     Array,
     Definition,
@@ -24,11 +37,12 @@ from einsumdiff.nodes import (
     bare,
     constant_form,
 )
-from einsumdiff.partials import of_term, partials
-from einsumdiff.program import Builder, Program, live
-from einsumdiff.sizes import AnySize, assumed
+from einsumdiff.partials import of_term
+from einsumdiff.program import Program
+from einsumdiff.sizes import AnySize, names
+from einsumdiff.stored import stored
 from einsumdiff.subspace import directions
-from einsumdiff.terms import compose, fold, identity, simplified
+from einsumdiff.terms import compose, identity, simplified
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +85,43 @@ class Jacobian:
         return tuple(found)
 
 
-def differentiate(program: Program, wrt: Sequence[Array], mode: str = "auto") -> list[Jacobian]:
+@dataclass(frozen=True, slots=True)
+class Elimination:
+    """In which order definitions are eliminated.
+
+    `auto` takes the cheaper one of the sweeps, by the patterns of the partials at these sizes; and
+    cross-country elimination where that promises to cost less and does so by `measure`, the cost of
+    derivatives as they are computed. Without a measure it is a sweep.
+    """
+
+    mode: str = "auto"
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    measure: Callable[[Sequence[Jacobian]], float] | None = None
+
+
+AUTO = Elimination()
+MOST_DEFINITIONS = 40
+"""Of a higher derivative through more definitions two are not compared: to plan them takes too long."""
+SWEEPS = {"reverse": reverse, "forward": forward}
+
+
+def differentiate(program: Program, wrt: Sequence[Array], elimination: Elimination = AUTO) -> list[Jacobian]:
     """The first derivatives of the output, one for each wrt, sharing definitions."""
     output = program.output
     whole = Jacobian(output, (), (identity(output.shape),), output.shape)
     seeds: dict[Array, list[Term]] = {output: [identity(output.shape)]}
-    return _accumulate(program, whole, seeds, wrt, mode)
+    return _accumulate(program, whole, seeds, wrt, elimination)
 
 
-def further(program: Program, jacobian: Jacobian, wrt: Sequence[Array], mode: str = "auto") -> list[Jacobian]:
+def further(
+    program: Program, jacobian: Jacobian, wrt: Sequence[Array], elimination: Elimination = AUTO
+) -> list[Jacobian]:
     """The derivatives of a derivative: its axes count as output axes."""
-    return _accumulate(program, jacobian, _seeds(jacobian), wrt, mode)
+    return _accumulate(program, jacobian, _seeds(jacobian), wrt, elimination)
 
 
 def directional(
-    program: Program, before: Sequence[Jacobian], along: Mapping[Array, Array]
+    program: Program, before: Sequence[Jacobian], moved: Mapping[Array, Array]
 ) -> list[tuple[Term, ...]]:
     """The derivative of each of some derivatives along a direction in every wrt at once.
 
@@ -93,13 +129,13 @@ def directional(
     serves all of them.
     """
     seeds = [_seeds(one) for one in before]
-    graph = _Graph([array for one in seeds for array in one], list(along), program.builder)
-    uses = _uses(graph, [a for one in seeds for a, terms in one.items() for _ in terms])
-    starts = {x: _along(x, direction) for x, direction in along.items()}
-    tangents, _ = _tangents(graph, uses, starts, ())
+    graph = Graph([array for one in seeds for array in one], list(moved), program.builder)
+    uses = used(graph, [a for one in seeds for a, terms in one.items() for _ in terms])
+    starts = {x: _along(x, direction) for x, direction in moved.items()}
+    swept = tangents(graph, uses, starts, ())
     found = []
     for one, seed in zip(before, seeds, strict=True):
-        terms, _ = _joined(seed, len(one.shape), tangents)
+        terms = joined(seed, len(one.shape), swept)
         found.append(tuple(collect(s for t in terms for s in simplified(t, program.builder))))
     return found
 
@@ -114,8 +150,8 @@ def weighted(program: Program, weights: Array, wrt: Sequence[Array]) -> list[tup
     """The derivatives of `sum(weights*output)`, whose axes are those of each wrt."""
     output = program.output
     seed = entry_term(weights)
-    graph = _Graph([output], wrt, program.builder)
-    found, _ = _reverse(graph, (), {output: [seed]}, wrt)
+    graph = Graph([output], wrt, program.builder)
+    found = reverse(graph, (), {output: [seed]}, wrt)
     meant = ((s for t in _meant(found[x], 0, x) for s in simplified(t, program.builder)) for x in wrt)
     return [tuple(collect(terms)) for terms in meant]
 
@@ -141,40 +177,46 @@ def term_arrays(terms: Iterable[Term]) -> list[Array]:
     return list(found)
 
 
-class _Graph:
-    """The definitions between the seeds and the wrt, with their local partials."""
-
-    def __init__(self, roots: Iterable[Array], wrt: Sequence[Array], builder: Builder) -> None:
-        self.builder = builder
-        self.order: list[Definition] = []
-        relevant: set[Array] = set(wrt)
-        for definition in live(roots):
-            if not relevant.isdisjoint(definition.reads):
-                relevant.add(definition)
-                self.order.append(definition)
-        self.relevant = relevant
-        self._partials: dict[Definition, list[tuple[Array, Term]]] = {}
-
-    def partials(self, definition: Definition) -> list[tuple[Array, Term]]:
-        found = self._partials.get(definition)
-        if found is None:
-            found = list(partials(definition, self.builder, self.relevant.__contains__))
-            self._partials[definition] = found
-        return found
-
-
 def _accumulate(
-    program: Program, base: Jacobian, seeds: dict[Array, list[Term]], wrt: Sequence[Array], mode: str
+    program: Program,
+    base: Jacobian,
+    seeds: dict[Array, list[Term]],
+    wrt: Sequence[Array],
+    elimination: Elimination,
 ) -> list[Jacobian]:
-    graph = _Graph(seeds, wrt, program.builder)
-    if mode == "reverse" or (mode == "auto" and not base.shape):
-        found = _reverse(graph, base.shape, seeds, wrt)[0]
-    elif mode == "forward":
-        found = _forward(graph, base.shape, seeds, wrt)[0]
-    else:
-        backward, cost = _reverse(graph, base.shape, seeds, wrt)
-        forward, other = _forward(graph, base.shape, seeds, wrt)
-        found = forward if other < cost else backward
+    graph = Graph(seeds, wrt, program.builder)
+    mode, sizes, measure = elimination.mode, elimination.sizes, elimination.measure
+    if mode == "auto" and not base.shape:
+        mode = "reverse"  # no adjoint is larger than what it belongs to
+    if mode in SWEEPS:
+        return _finished(program, base, wrt, SWEEPS[mode](graph, base.shape, seeds, wrt))
+    edges = Edges(graph, base.shape, seeds, wrt)
+    if mode == "cross-country":
+        order = greedy(edges, graph.order, sizes)
+        return _finished(program, base, wrt, cross_country(edges, order, graph.builder))
+    guessed = any(name not in sizes for array in graph.relevant for n in array.shape for name in names(n))
+    worth = WORTH_ASSUMED if guessed else WORTH
+    sweep, promising = cheapest(edges, graph.order, sizes, worth)
+    found = _finished(program, base, wrt, SWEEPS[sweep](graph, base.shape, seeds, wrt))
+    if promising is None or measure is None or (base.wrt and len(promising) > MOST_DEFINITIONS):
+        return found
+    other = _finished(program, base, wrt, cross_country(edges, promising, graph.builder))
+    if _kept(other, sizes) > _kept(found, sizes):  # what adds up paths may give up structure
+        return found
+    return other if measure(other) < worth * measure(found) else found
+
+
+def _kept(jacobians: Sequence[Jacobian], sizes: Mapping[str, int]) -> float:
+    """How many numbers the compressed derivatives keep."""
+
+    def weigh(size: AnySize) -> float:
+        return number(size, sizes)
+
+    return sum(weigh(stored(one.terms, weigh)) for one in jacobians)
+
+
+def _finished(program: Program, base: Jacobian, wrt: Sequence[Array], found: Found) -> list[Jacobian]:
+    """The derivatives in each wrt, like terms added."""
     jacobians = []
     for x in wrt:
         meant = _meant(found[x], len(base.shape), x)
@@ -197,102 +239,3 @@ def _along(x: Array, direction: Array) -> list[Term]:
         return [entry_term(direction)]
     rank, entry = len(x.shape), entry_term(direction)
     return [s for way in directions(x) for s in compose(way, rank, entry, x.shape)]
-
-
-def _cost(term: Term) -> float:
-    """The number of multiplications that writing the term out takes, by assumed sizes."""
-    cost = 1.0
-    for label in (*term.labels, *term.product.bound):
-        cost *= assumed(label.size, {})
-    return cost
-
-
-def _reverse(
-    graph: _Graph, shape: tuple[AnySize, ...], seeds: dict[Array, list[Term]], wrt: Sequence[Array]
-) -> tuple[dict[Array, list[Term]], float]:
-    """d(output)/d(definition) for every definition from the output back.
-
-    A wrt that is a definition is an input for its own derivative only: the others go on through it.
-    """
-    adjoints = {array: list(terms) for array, terms in seeds.items() if array in graph.relevant}
-    found: dict[Array, list[Term]] = {}
-    split, cost = len(shape), 0.0
-    for definition in reversed(graph.order):
-        if definition not in adjoints:
-            continue
-        local = graph.partials(definition)
-        terms = fold(adjoints.pop(definition), shape + definition.shape, graph.builder, len(local))
-        if definition in wrt:
-            found[definition] = terms
-        for array, partial in local:
-            into = adjoints.setdefault(array, [])
-            for term in terms:
-                joined = compose(term, split, partial, definition.shape)
-                cost += sum(map(_cost, joined))
-                into += joined
-    return {x: found.get(x) or adjoints.get(x, []) for x in wrt}, cost
-
-
-def _forward(
-    graph: _Graph, shape: tuple[AnySize, ...], seeds: dict[Array, list[Term]], wrt: Sequence[Array]
-) -> tuple[dict[Array, list[Term]], float]:
-    """d(definition)/d(wrt) for every definition up to the seeds, for each wrt on its own."""
-    cost = 0.0
-    uses = _uses(graph, [array for array, terms in seeds.items() for _ in terms])
-    found: dict[Array, list[Term]] = {}
-    for x in wrt:
-        tangents, swept = _tangents(graph, uses, {x: [identity(x.shape)]}, x.shape)
-        found[x], joined = _joined(seeds, len(shape), tangents)
-        cost += swept + joined
-    return found, cost
-
-
-def _uses(graph: _Graph, read: Iterable[Array]) -> dict[Array, int]:
-    """How often the derivative of each array is read: by the seeds, and by each definition that reads it."""
-    uses: dict[Array, int] = {}
-    for array in (*read, *(array for d in graph.order for array, _ in graph.partials(d))):
-        uses[array] = uses.get(array, 0) + 1
-    return uses
-
-
-def _tangents(
-    graph: _Graph,
-    uses: Mapping[Array, int],
-    starts: Mapping[Array, Sequence[Term]],
-    own: tuple[AnySize, ...],
-) -> tuple[dict[Array, list[Term]], float]:
-    """The derivative of every definition where those of the wrt are `starts`, whose last axes are `own`.
-
-    A wrt that is a definition is an input for its own derivative only: what starts elsewhere goes on
-    through it.
-    """
-    cost = 0.0
-    tangents: dict[Array, list[Term]] = {x: list(start) for x, start in starts.items()}
-    for definition in graph.order:
-        if len(starts) == 1 and definition in starts:
-            continue
-        terms: list[Term] = list(tangents.get(definition, ()))
-        for array, partial in graph.partials(definition):
-            for tangent in tangents.get(array, ()):
-                joined = compose(partial, len(definition.shape), tangent, array.shape)
-                cost += sum(map(_cost, joined))
-                terms += joined
-        if terms:
-            shape = definition.shape + own
-            tangents[definition] = fold(terms, shape, graph.builder, uses.get(definition, 0))
-    return tangents, cost
-
-
-def _joined(
-    seeds: Mapping[Array, Sequence[Term]], rank: int, tangents: Mapping[Array, Sequence[Term]]
-) -> tuple[list[Term], float]:
-    """The seeds composed with the derivatives of what they read; `rank` axes stay."""
-    cost = 0.0
-    found: list[Term] = []
-    for array, outer in seeds.items():
-        for seed in outer:
-            for tangent in tangents.get(array, ()):
-                joined = compose(seed, rank, tangent, array.shape)
-                cost += sum(map(_cost, joined))
-                found += joined
-    return found, cost

@@ -55,6 +55,10 @@ class Compiled:
     def _jacobians(self) -> list[Jacobian]:
         raise NotImplementedError
 
+    def _ordered(self, sizes: tuple[tuple[str, int], ...]) -> tuple[Program, list[Jacobian]]:
+        """The program and the derivatives as they are computed at these sizes."""
+        return self._program, self._jacobians
+
     @property
     def _keys(self) -> tuple[str | tuple[str, ...], ...]:
         """The keys of the dictionary that the function returns; none for a single derivative."""
@@ -228,11 +232,11 @@ class Compiled:
                 found = self._sources.setdefault((options, named), self._generate(options, named))
         return found
 
-    def _formula(self, named: bool) -> str:
+    def _formula(self, named: bool, sizes: tuple[tuple[str, int], ...]) -> str:
         from einsumdiff.views.index import formula_text
 
         if not named:
-            return formula_text(self._program, self._jacobians)
+            return formula_text(*self._ordered(sizes))
         return f"The derivative of {self._program.output.name}: a long formula, which print(d) shows."
 
     @uncollected()
@@ -244,10 +248,10 @@ class Compiled:
 
             plan = self._plan(replace(options, copy=True))
             with self._setting:
-                return jit.source(plan, self._formula(named), dict(options.sizes))
+                return jit.source(plan, self._formula(named, options.sizes), dict(options.sizes))
         plan = self._plan(options)
         with self._setting:
-            return target.source(plan, self._formula(named))
+            return target.source(plan, self._formula(named, options.sizes))
 
     def _plan(self, options: Options) -> Plan:
         from einsumdiff.lower import lower
@@ -256,7 +260,7 @@ class Compiled:
             raise Unsupported(
                 "a derivative that was read from text has no value", None, "derive it from a program"
             )
-        jacobians = self._jacobians
+        program, jacobians = self._ordered(options.sizes)
         if options.form == "sparse" and not options.as_matrix and any(not jac.shape for jac in jacobians):
             raise Unsupported(
                 "a sparse array has axes, and this is a number", None, "ask with as_matrix=True"
@@ -266,13 +270,9 @@ class Compiled:
         name, keys = self._function_name(options.value), self._keys
         splits = [len(jac.shape) - jac.ranks[-1] for jac in jacobians]
         with self._setting:
-            once = (
-                computed_once(jacobians, self._program.builder.copy())
-                if options.form == "dense"
-                else jacobians
-            )
+            once = computed_once(jacobians, program.builder.copy()) if options.form == "dense" else jacobians
             real = [array.name for jac in jacobians for array in jac.wrt]
-            return lower(self._program, once, name=name, keys=keys, options=options, splits=splits, real=real)
+            return lower(program, once, name=name, keys=keys, options=options, splits=splits, real=real)
 
     def _function_name(self, value: bool) -> str:
         return f"value_and_{self._name}" if value else self._name
@@ -294,18 +294,19 @@ class Compiled:
 
         if options.jit and find_spec("numba") is None:
             raise Unsupported("numba is not installed", None, 'pip install "einsumdiff[numba]"')
-        jacobians, output = self._jacobians, self._program.output
+        program, jacobians = self._ordered(options.sizes)
+        output = program.output
         shapes = [(f"the derivative in {jac.wrt[-1].name}", jac.shape) for jac in jacobians]
         if options.value:
             shapes.append((output.name, output.shape))
         checks = arguments(
-            self._program.inputs,
+            program.inputs,
             [array for jac in jacobians for array in jac.wrt],
             [term for jac in jacobians for term in jac.terms],
             [output] if options.value else [],
             shapes,
             output,
-            self._program.origins,
+            program.origins,
         )
         return target.load(text, self._function_name(options.value), self._setting.table.names), checks
 

@@ -14,7 +14,7 @@ from itertools import permutations
 from itertools import product as tuples
 
 from einsumdiff.canonical import term_key
-from einsumdiff.differentiate import Jacobian, differentiate, further
+from einsumdiff.differentiate import Elimination, Jacobian, differentiate, further
 from einsumdiff.nodes import (
     Array,
     Guard,
@@ -31,7 +31,12 @@ Each = Callable[[Jacobian], Jacobian]
 
 
 def repeated(
-    program: Program, before: Jacobian | None, wrt: Sequence[Array], order: int, mode: str, each: Each
+    program: Program,
+    before: Jacobian | None,
+    wrt: Sequence[Array],
+    order: int,
+    elimination: Elimination,
+    each: Each,
 ) -> list[Jacobian]:
     """The derivatives in all sequences of `order` of the wrt, of the output or of one before.
 
@@ -46,9 +51,9 @@ def repeated(
         for numbers, jacobian in found.items():
             first = numbers[-1] if commute and numbers else 0
             step = (
-                differentiate(program, wrt[first:], mode)
+                differentiate(program, wrt[first:], elimination)
                 if jacobian is None
-                else further(program, jacobian, wrt[first:], mode)
+                else further(program, jacobian, wrt[first:], elimination)
             )
             longer.update({(*numbers, first + k): each(one) for k, one in enumerate(step)})
         found = longer

@@ -46,6 +46,10 @@ from einsumdiff.nodes import (
 from einsumdiff.sizes import AnySize
 from einsumdiff.solve import solve
 
+MOST_TERMS = 64
+"""A sum of more terms becomes a definition where it is multiplied by a number or is an operand: in
+`a + 2*(b + 2*(...))` all of the terms would be multiplied at each level."""
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -295,6 +299,8 @@ class Builder:
         axes, (left, right) = broadcast([a, b])
         for one, other in ((left, right), (right, left)):
             if len(one) == 1 and not one[0].factors and not isinstance(one[0].coefficient, float):
+                if len(other) > MOST_TERMS:
+                    other = (Product(1, (self.entry(Value(axes, other)),)),)
                 return Value(axes, tuple(p.times(one[0].coefficient) for p in other))
         x = self.factor(Value(axes, left))
         y = self.factor(Value(axes, right))

@@ -19,7 +19,7 @@ _OPERAND = r"[\sA-Za-z]*(\.\.\.)?[\sA-Za-z]*"
 _IMPLICIT = re.compile(rf"{_OPERAND}(,{_OPERAND})*")
 """Without an arrow: no program, where there is a comma in it or where the wrt is a number."""
 
-MODES = ("auto", "forward", "reverse")
+MODES = ("auto", "forward", "reverse", "cross-country")
 NOTATIONS = ("numpy", "matrix")
 TIES = ("split", "first", "zero")
 PlainShape = str | tuple[str | int, ...]

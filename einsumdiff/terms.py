@@ -6,7 +6,7 @@ the axes are the pattern, the product is the core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from einsumdiff.canonical import collect, colours, form_key
 from einsumdiff.centred import vanishes
@@ -314,15 +314,22 @@ def _components(one: Product) -> list[list[Factor]]:
 
 def _outer(one: Product) -> bool:
     """Is the product larger than the sum of its parts and than twice the largest of them?"""
-    parts = []
-    for factors in _components(one):
-        free = {n for f in factors for n in factor_labels(f)} - set(one.bound)
-        if free:
-            parts.append(free)
+    return larger(free_parts(one), _volume)
+
+
+def free_parts(one: Product) -> list[frozenset[Label]]:
+    """What its components are arrays over, those that are numbers left out."""
+    bound = set(one.bound)
+    parts = (frozenset(n for f in part for n in factor_labels(f)) - bound for part in _components(one))
+    return [part for part in parts if part]
+
+
+def larger(parts: Sequence[frozenset[Label]], volume: Callable[[frozenset[Label]], float]) -> bool:
+    """Is their outer product larger than all of them and than twice the largest of them?"""
     if len(parts) < 2:
         return False
-    sizes = [_volume(part) for part in parts]
-    joint = _volume(set().union(*parts))
+    sizes = [volume(part) for part in parts]
+    joint = volume(frozenset().union(*parts))
     return joint > sum(sizes) and joint > 2 * max(sizes)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from einsumdiff.differentiate import differentiate, further
+from einsumdiff.differentiate import Elimination, differentiate, further
 from einsumdiff.evaluate import evaluate, evaluate_terms
 from einsumdiff.lower import lower
 from einsumdiff.nodes import Definition, Entry, Input, Label, bare, multiply, product
@@ -68,12 +68,12 @@ def generated(what, results, value=False):
 
 
 def first(what, name, mode="auto"):
-    (jacobian,) = differentiate(what, [what.arrays[name]], mode)
+    (jacobian,) = differentiate(what, [what.arrays[name]], Elimination(mode))
     return jacobian
 
 
 def second(what, jacobian, name, mode="auto"):
-    (again,) = further(what, jacobian, [what.arrays[name]], mode)
+    (again,) = further(what, jacobian, [what.arrays[name]], Elimination(mode))
     return again
 
 

@@ -13,7 +13,8 @@ import einsumdiff
 PACKAGE = Path(einsumdiff.__file__).parent
 
 LAYERS = """
-    errors  data  uncollected  sizes  properties  tracing  language  language.domains  indexing  forms  passes
+    errors  data  uncollected  nesting  sizes  properties  tracing  language  language.domains  indexing
+    forms  passes
     forms.options
     language.tree  nodes  language.faults  packing  tracing.places  language.stored_tables
     costs
@@ -28,7 +29,7 @@ LAYERS = """
     language.by_sympy  symmetry  pairs
     structure
     language.table  indexing.shapes  indicators  needed  prologue  subspace
-    language.matrix_functions  passes.kinds
+    language.matrix_functions  passes.kinds  passes.panels
     language.matrix  extension  passes.templates
     accounts  indexing.scalars  products  indexing.ranges  indexing.calls  request
     indexing.resolve  indexing.sizing  vocabulary
@@ -36,7 +37,9 @@ LAYERS = """
     indexing.values
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
-    indexing.placing  indexing.known_places  differentiate
+    indexing.placing  indexing.known_places  elimination
+    elimination_order
+    differentiate
     indexing.gathering  indexing.regrouping
     indexing.joining
     indexing.slicing  indexing.repeating  indexing.running
@@ -49,9 +52,11 @@ LAYERS = """
     forms.separate
     forms.storing
     passes.gram  passes.sharing  passes.softmax  passes.reuse  passes.ties  passes.numerals
-    passes.widening
+    passes.widening  passes.totals
+    passes.flattening
     distribute  writing  apart  passes.ordering
-    outer_sums  recurring  passes.workspace
+    outer_sums  recurring  passes.workspace  passes.runs
+    passes.blocks
     lower.reading  lower.terms
     lower.definitions
     lower.function
@@ -82,7 +87,7 @@ LAYERS = """
     views.index
     tracing.recording  batch  hessians  blocks
     tracing.trace  exact  analytic  sampling  function  vectors
-    slopes
+    slopes  weighing
     check
     contracted  optimize  formula
     same

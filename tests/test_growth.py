@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numeric import assert_close, numerical_jacobian
 
-from einsumdiff import EinsumDiffError, derive
+from einsumdiff import EinsumDiffError, contract, derive
 from einsumdiff.uncollected import uncollected
 
 
@@ -75,6 +75,7 @@ def steps(program):
         nonlocal count
         count += event in ("call", "c_call")
 
+    contract._known.clear()
     before = sys.getprofile()
     sys.setprofile(called)
     try:

@@ -122,11 +122,6 @@ def test_long_chains_and_long_programs_do_not_recurse():
     assert len(program(layers).inputs) == 2001
 
 
-def test_what_is_nested_too_deeply_is_refused():
-    with pytest.raises(Unsupported, match="nested too deeply"):
-        program("y = " + "(" * 1000 + "x" + "*2 + 1)" * 1000)
-
-
 FAULTS = [
     (NameFault, "x + 1; x = 2", """\
 x is an input, as it is used before it is assigned

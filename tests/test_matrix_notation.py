@@ -314,8 +314,6 @@ def test_it_goes_with_all_other_arguments():
 def test_long_and_deep_programs_are_read():
     assert derive("+".join(["x"] * 2000), "x", notation="matrix")(x=[1.0]).tolist() == [[2000.0]]
     assert derive("(" * 3000 + "x" + ")" * 3000, "x", notation="matrix")(x=[1.0]).tolist() == [[1.0]]
-    with pytest.raises(EinsumDiffError, match="nested too deeply"):
-        derive("sin(" * 3000 + "x" + ")" * 3000, "x", notation="matrix")
 
 
 def test_the_command_line_reads_it(capsys):

@@ -87,3 +87,19 @@ def test_a_result_that_others_read_or_that_is_written_into_stays_in_its_place():
         found = d.compile(sizes=sizes)(*(arrays[name] for name in d.inputs))
         for name in ("x", "w"):
             assert_close(found[name], numerical_jacobian(value, arrays, name), 1e-8)
+
+
+def test_what_blocks_of_rows_read_stays_until_they_have_read_it():
+    """Chains over large arrays are computed for some rows after the other; the arrays are of ours too."""
+    program = "U = X @ A; V = exp(-(U**2)/2)*sin(U) + U/(1 + U**2); L = sum((V @ B - T)**2)"
+    d = derive(program, wrt=("A", "B"), shapes={"X": "m n", "A": "n n", "B": "n p", "T": "m p"})
+    arrays = sample({"X": (5, 3), "A": (3, 3), "B": (3, 2), "T": (5, 2)})
+
+    def value(X, A, B, T):
+        U = X @ A
+        return np.sum(((np.exp(-(U**2) / 2) * np.sin(U) + U / (1 + U**2)) @ B - T) ** 2)
+
+    for sizes in ({}, {"m": 100_000, "n": 60, "p": 10}, {"m": 4000, "n": 300, "p": 200}):
+        found = d.compile(sizes=sizes)(*(arrays[name] for name in d.inputs))
+        for name in ("A", "B"):
+            assert_close(found[name], numerical_jacobian(value, arrays, name), 1e-8)

@@ -12,6 +12,7 @@ from einsumdiff.indexing.resolve import ELLIPSIS, Reader
 from einsumdiff.language import tree
 from einsumdiff.language.rows import Case, Definition, NamedNumber, Operation
 from einsumdiff.language.table import load_table
+from einsumdiff.nesting import Steps
 from einsumdiff.sizes import AnySize
 
 
@@ -119,7 +120,7 @@ class RuleNames:
 class RuleReader(Reader):
     """Reads `len(k)` as how many values a letter has, and `step[i,j]` as 1 where i >= j."""
 
-    def read(self, node: tree.Tree, indexed: bool) -> Node:
+    def part(self, node: tree.Tree, indexed: bool) -> Steps[Node]:
         if isinstance(node, tree.Apply) and node.function == "len":
             (letter,) = node.args
             assert isinstance(letter, tree.Name) and isinstance(self.names, RuleNames)
@@ -127,4 +128,4 @@ class RuleReader(Reader):
         if isinstance(node, tree.Subscript) and isinstance(node.base, tree.Name) and node.base.name == "step":
             left, right = (self.affine(item) for item in node.items)
             return Delta(node.span, left, right, ">=")
-        return Reader.read(self, node, indexed)
+        return Reader.part(self, node, indexed)

@@ -30,6 +30,7 @@ from einsumdiff.indexing.expression import (
     Sum,
     children,
 )
+from einsumdiff.nesting import Steps, run
 
 
 class _NoPlace(IndexFault):
@@ -47,6 +48,10 @@ class Places:
     def letters(self, node: Node) -> dict[Index, int]:
         """In how many places of brackets each index stands, those of inner reductions left out."""
         known = self._counts.get(id(node))
+        return run(self._letters(node)) if known is None else known
+
+    def _letters(self, node: Node) -> Steps[dict[Index, int]]:
+        known = self._counts.get(id(node))
         if known is not None:
             return known
         counts: dict[Index, int] = {}
@@ -57,7 +62,8 @@ class Places:
                 _count((left, right), counts)
             case _:
                 for part in children(node):
-                    for index, count in self.letters(part).items():
+                    borne: dict[Index, int] = yield self._letters(part)
+                    for index, count in borne.items():
                         counts[index] = counts.get(index, 0) + count
         if isinstance(node, Over):
             for index in node.indices:
@@ -72,24 +78,30 @@ class Places:
 
         Raises IndexFault where nothing holds the sum, or where two factors could each hold it.
         """
+        return run(self._place(node, index))
+
+    def _place(self, node: Node, index: Index) -> Steps[list[Node]]:
         match node:
             case Sum(terms=terms):
-                return self._each((term for _, term in terms), index)
+                return (yield self._each((term for _, term in terms), index))
             case Product(factors=factors):
                 bearing = [factor for factor, _ in factors if index in self.letters(factor)]
                 if len(bearing) == 1:
-                    return self.place(bearing[0], index)
-                holders = [factor for factor in bearing if self._alone(factor, index)]
+                    return (yield self._place(bearing[0], index))
+                holders: list[Node] = []
+                for factor in bearing:
+                    if (yield self._alone(factor, index)):
+                        holders.append(factor)
                 if len(holders) >= 2:
                     raise self._ambiguous(node, holders, index)
                 return [node]
             case Power(base=base, exponent=exponent):
                 if index not in self.letters(base):
-                    return self.place(exponent, index)
+                    return (yield self._place(exponent, index))
                 if index in self.letters(exponent):
                     return [node]
                 try:
-                    return self.place(base, index)
+                    return (yield self._place(base, index))
                 except _NoPlace:
                     return [node]
             case Access() | Delta():
@@ -97,19 +109,23 @@ class Places:
                     return [node]
                 raise self._once(node, index)
             case _:
-                return self._each(children(node), index)
+                return (yield self._each(children(node), index))
 
-    def _each(self, parts: Iterable[Node], index: Index) -> list[Node]:
-        return [found for part in parts if index in self.letters(part) for found in self.place(part, index)]
+    def _each(self, parts: Iterable[Node], index: Index) -> Steps[list[Node]]:
+        found: list[Node] = []
+        for part in parts:
+            if index in self.letters(part):
+                found += yield self._place(part, index)
+        return found
 
-    def _alone(self, factor: Node, index: Index) -> bool:
+    def _alone(self, factor: Node, index: Index) -> Steps[bool]:
         """Whether the factor has a place of its own. An access has none: `A[i,i]*B[i,i]` is one sum."""
         while isinstance(factor, Sum) and len(factor.terms) == 1:
             factor = factor.terms[0][1]
         if isinstance(factor, Access | Delta):
             return False
         try:
-            self.place(factor, index)
+            yield self._place(factor, index)
         except _NoPlace:
             return False
         return True

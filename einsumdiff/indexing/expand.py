@@ -19,6 +19,7 @@ from einsumdiff.indexing.values import Operand, Scope, operation_of, value
 from einsumdiff.language import tree
 from einsumdiff.language.rows import Operation, Stated
 from einsumdiff.language.table import load_table
+from einsumdiff.nesting import Steps
 from einsumdiff.nodes import Array, Definition, Form, Label, Operate, bare, constant_form
 from einsumdiff.program import Builder, Value, read
 
@@ -39,11 +40,11 @@ class _StatedReader(RuleReader):
 
     operations: dict[str, tree.Apply]
 
-    def read(self, node: tree.Tree, indexed: bool) -> Node:
+    def part(self, node: tree.Tree, indexed: bool) -> Steps[Node]:
         if isinstance(node, tree.Apply) and isinstance(load_table().get(node.function), Operation):
             self.operations[node.span.source] = node
             return Parameter(node.span, node.span.source)
-        return RuleReader.read(self, node, indexed)
+        return RuleReader.part(self, node, indexed)
 
 
 _stated: dict[int, tuple[Stated, _Read]] = {}

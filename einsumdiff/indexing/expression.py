@@ -284,19 +284,25 @@ class Meaning:
 
 def is_size(node: Node) -> bool:
     """Whether a scalar expression is made of sizes and whole numbers."""
-    match node:
-        case Number(value=value):
-            return isinstance(value, int)
-        case SizeName() | AxisSize() | RankOf():
-            return True
-        case Sum() | Product():
-            return all(map(is_size, children(node)))
-        case Call(row=row):
-            return row.name == "floor_divide" and all(map(is_size, node.args))
-        case Reference(variable=variable):
-            return variable.line is not None and not variable.rank and is_size(variable.line.value)
-        case _:
-            return False
+    stack, seen = [node], {id(node)}
+    while stack:
+        one = stack.pop()
+        match one:
+            case Number(value=int()) | SizeName() | AxisSize() | RankOf():
+                parts: tuple[Node, ...] = ()
+            case Sum() | Product():
+                parts = children(one)
+            case Call(row=row, args=args) if row.name == "floor_divide":
+                parts = args
+            case Reference(variable=variable) if variable.line is not None and not variable.rank:
+                parts = (variable.line.value,)
+            case _:
+                return False
+        for part in parts:
+            if id(part) not in seen:
+                seen.add(id(part))
+                stack.append(part)
+    return True
 
 
 class Solver(Protocol):

@@ -55,12 +55,12 @@ def build(
     if builder is None:
         builder = Builder(rewrite=rewrite, ties=ties)
     read_program = Statements(shapes or {})
-    for statement in statements:
-        read_program.add(statement)
     try:
+        for statement in statements:
+            read_program.add(statement)
         read_program.finish()
         return _Building(read_program, text, output, wrt, builder, notation, structured).program()
-    except RecursionError:
+    except RecursionError:  # from places and sizes in brackets, expressions take any depth: see `nesting`
         raise Unsupported(
             "an expression is nested too deeply", None, "give parts of it names, in statements of their own"
         ) from None

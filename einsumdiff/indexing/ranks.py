@@ -24,6 +24,7 @@ from einsumdiff.indexing.expression import (
 from einsumdiff.indexing.operations import axes_in_words, meaning
 from einsumdiff.indexing.structural import of_form
 from einsumdiff.language.rows import Definition, Form, option
+from einsumdiff.nesting import Steps, run
 
 
 def by_name(name: str) -> int:
@@ -80,11 +81,14 @@ class Ranks:
 
     def of(self, node: Node) -> int:
         """The rank of a node, from its parts."""
+        return run(self._of(node))
+
+    def _of(self, node: Node) -> Steps[int]:
         match node:
             case Reference(variable=variable):
                 node.rank = self._variable(variable)
             case Access(base=base, items=items):
-                rank = self.of(base)
+                rank = yield self._of(base)
                 if rank != len(items) and not self.exact(base, len(items)):
                     why = ""
                     if isinstance(base, Reference) and base.variable.line is None:
@@ -98,16 +102,19 @@ class Ranks:
                 node.rank = 0
             case Operate():
                 for operand in node.arguments.operands.values():
-                    self.of(operand)
+                    yield self._of(operand)
                 for base in bases(node):
-                    self.of(base)
+                    yield self._of(base)
                 found = of_form(node, self) if isinstance(node.row, Form) else meaning(node, self)
                 node.meaning = found
                 node.rank = found.rank if isinstance(found, Layout) else len(found.axes)
             case _:
                 for base in bases(node):
-                    self.of(base)
-                node.rank = max((self.of(part) for part in children(node)), default=0)
+                    yield self._of(base)
+                rank = 0
+                for part in children(node):
+                    rank = max(rank, (yield self._of(part)))
+                node.rank = rank
         return node.rank
 
     def _variable(self, variable: Variable) -> int:

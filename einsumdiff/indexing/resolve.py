@@ -62,6 +62,7 @@ from einsumdiff.language.rows import (
     option,
 )
 from einsumdiff.language.table import load_table
+from einsumdiff.nesting import Steps, Waiting, run
 from einsumdiff.sizes import AnySize, as_fraction
 
 ELLIPSIS = "..."
@@ -102,13 +103,17 @@ class Names(Protocol):
 
 @dataclass(slots=True)
 class Reader:
-    """Reads expressions with the help of `names`."""
+    """Reads expressions with the help of `names`. What is nested is read in steps, see `nesting`."""
 
     names: Names
     plain: bool = False  # what is read stands in an argument without letters, which was looked through
 
     def read(self, node: tree.Tree, indexed: bool) -> Node:
         """The expression; in indexed notation a scalar entry, else a whole array."""
+        return run(self.part(node, indexed))
+
+    def part(self, node: tree.Tree, indexed: bool) -> Steps[Node]:
+        """What `read` gives, for one that is a part of another."""
         match node:
             case tree.Number(value=value, span=span):
                 return Number(span, value)
@@ -117,7 +122,7 @@ class Reader:
             case tree.Constant(value=bool() as truth, span=span):
                 return Number(span, int(truth))
             case tree.Unary(op="+", operand=operand):
-                return self.read(operand, indexed)
+                return self._whole(operand, indexed)
             case tree.Unary(op="-") | tree.Binary(op="+" | "-"):
                 return self._sum(node, indexed)
             case tree.Unary(op=op, operand=operand, span=span):
@@ -125,7 +130,7 @@ class Reader:
             case tree.Binary(op="*" | "/"):
                 return self._product(node, indexed)
             case tree.Binary(op="**", left=left, right=right, span=span):
-                return Power(span, self.read(left, indexed), self.read(right, indexed))
+                return self._power(left, right, span, indexed)
             case tree.Binary(op=op, left=left, right=right, span=span):
                 return self._operator(op, (left, right), span, indexed)
             case tree.Subscript():
@@ -134,11 +139,8 @@ class Reader:
                 return self._attribute(node, indexed)
             case tree.Apply():
                 return self._apply(node, indexed)
-            case tree.Over(op=op, letters=letters, body=body, span=span):
-                indices = self.names.over(letters)
-                inner = self.read(body, True)
-                self.names.leave(letters)
-                return Over(span, op, indices, inner)
+            case tree.Over():
+                return self._over(node)
             case tree.Sequence(span=span):
                 return self._apply(tree.Apply("array", (node,), (), span, span), indexed)
             case tree.String(span=span):
@@ -148,18 +150,39 @@ class Reader:
                     f"{node.span.source} has no value here", node.span, "write a number or a name"
                 )
 
+    def _whole(self, operand: tree.Tree, indexed: bool) -> Steps[Node]:
+        """An operand that is the whole of it, behind any number of plus signs."""
+        while isinstance(operand, tree.Unary) and operand.op == "+":
+            operand = operand.operand
+        return self.part(operand, indexed)
+
+    def _power(self, left: tree.Tree, right: tree.Tree, span: Span, indexed: bool) -> Steps[Node]:
+        base = yield self.part(left, indexed)
+        exponent = yield self.part(right, indexed)
+        return Power(span, base, exponent)
+
+    def _over(self, node: tree.Over) -> Steps[Node]:
+        indices = self.names.over(node.letters)
+        inner = yield self.part(node.body, True)
+        self.names.leave(node.letters)
+        return Over(node.span, node.op, indices, inner)
+
     # -- chains
 
-    def _sum(self, node: tree.Tree, indexed: bool) -> Node:
-        terms = [(sign, self.read(term, indexed)) for term, sign in additive(node)]
+    def _sum(self, node: tree.Tree, indexed: bool) -> Steps[Node]:
+        terms: list[tuple[int, Node]] = []
+        for term, sign in additive(node):
+            terms.append((sign, (yield self.part(term, indexed))))
         if len(terms) == 1 and terms[0][0] == 1:
             return terms[0][1]
         if len(terms) == 1 and isinstance(terms[0][1], Number):
             return Number(node.span, -terms[0][1].value)
         return Sum(node.span, tuple(terms))
 
-    def _product(self, node: tree.Tree, indexed: bool) -> Node:
-        parts = [(self.read(factor, indexed), power) for factor, power in multiplicative(node)]
+    def _product(self, node: tree.Tree, indexed: bool) -> Steps[Node]:
+        parts: list[tuple[Node, int]] = []
+        for factor, power in multiplicative(node):
+            parts.append(((yield self.part(factor, indexed)), power))
         value = Fraction(1)
         for part, power in parts:
             if (
@@ -171,7 +194,7 @@ class Reader:
             value *= Fraction(part.value) ** power
         return Number(node.span, as_fraction(value))
 
-    def _operator(self, op: str, operands: tuple[tree.Tree, ...], span: Span, indexed: bool) -> Node:
+    def _operator(self, op: str, operands: tuple[tree.Tree, ...], span: Span, indexed: bool) -> Steps[Node]:
         table = load_table()
         row = table[table.operators[op]]
         return self._application(
@@ -183,7 +206,7 @@ class Reader:
 
     # -- calls
 
-    def _apply(self, node: tree.Apply, indexed: bool) -> Node:
+    def _apply(self, node: tree.Apply, indexed: bool) -> Steps[Node]:
         table = load_table()
         # where a module has another function of that name, its row begins with the module's
         own = f"{node.prefix.removeprefix('jax.').replace('.', '_')}_{node.function}"
@@ -191,7 +214,7 @@ class Reader:
         if row is None or isinstance(row, NamedNumber):
             raise unknown_function(node)
         if node.function == "block":
-            return self.read(blocks(node), indexed)
+            return self.part(blocks(node), indexed)
         if several(node):
             names = ", ".join("abc"[: len(several(node))])
             raise Unsupported(
@@ -214,7 +237,7 @@ class Reader:
         row: Function | Definition | Form | Operation | NamedNumber,
         inner: bool,
         indexed: bool,
-    ) -> Node:
+    ) -> Steps[Node]:
         """A row with its arguments, which are read as scalar entries if `inner`."""
         assert not isinstance(row, NamedNumber)
         check_module(node)
@@ -225,13 +248,16 @@ class Reader:
                 for parameter, value in zip(parameters(row), bound.values(), strict=True)
                 if not isinstance(value, list)
             ]
-            return Call(node.span, row, tuple(self._argument(value, inner, node) for value in given))
+            args: list[Node] = []
+            for one in given:
+                args.append((yield self._argument(one, inner, node)))
+            return Call(node.span, row, tuple(args))
         arguments = Arguments(node.span, node.function, node.name_span, {}, {}, {})
         arguments.prefix = node.prefix
         arrays = array_parameters(row)
         several = option(row, "several") if isinstance(row, Form) else None
         if isinstance(row, Form) and option(row, "size") is not None:
-            return AxisSize(node.span, self._argument(node.args[0], False, node), 0)
+            return AxisSize(node.span, (yield self._argument(node.args[0], False, node)), 0)
         defaults = {parameter.name: parameter.default for parameter in parameters(row)}
         for name, value in bound.items():
             trees = value if isinstance(value, list) else [value]
@@ -239,22 +265,22 @@ class Reader:
                 arguments.spans[name] = trees[0].span.to(trees[-1].span)
             absent = value is defaults[name] and isinstance(value, tree.Constant) and value.value is None
             if name not in arrays or absent:
-                statics = tuple(self.static(one) for one in trees)
+                statics = yield self._statics(trees)
                 if name in ("axis", "ord") and any(isinstance(one, Node) for one in statics):
                     raise no_number(node, name, trees[0])
                 arguments.statics[name] = statics if isinstance(value, list) else statics[0]
             elif isinstance(value, list) or (name == several and isinstance(value, tree.Sequence)):
                 parts = value.items if isinstance(value, tree.Sequence) else trees
                 for k, one in enumerate(parts):
-                    arguments.operands[f"{name}{k}"] = self._argument(one, False, node)
+                    arguments.operands[f"{name}{k}"] = yield self._argument(one, False, node)
             else:
-                arguments.operands[name] = self._argument(value, False, node)
+                arguments.operands[name] = yield self._argument(value, False, node)
         whole = Operate(node.span, row, arguments)
         if indexed:
             self.names.scalar(whole)
         return whole
 
-    def _argument(self, value: tree.Tree, indexed: bool, call: tree.Apply) -> Node:
+    def _argument(self, value: tree.Tree, indexed: bool, call: tree.Apply) -> Steps[Node]:
         outer = self.plain
         if not indexed and not outer:
             letter = first_letter(value, self.names)
@@ -268,11 +294,17 @@ class Reader:
                     hint = f"give it whole arrays, or write {name}[{letter.name}]({inside})"
                 raise IndexFault(f"{name} works on whole arrays, and {inside} is an entry", value.span, hint)
             self.plain = True
-        found = self.read(value, indexed)
+        found: Node = yield self.part(value, indexed)
         self.plain = outer
         return found
 
-    def static(self, node: tree.Tree) -> Static:
+    def _statics(self, nodes: Iterable[tree.Tree]) -> Steps[tuple[Static, ...]]:
+        found: list[Static] = []
+        for node in nodes:
+            found.append((yield self._static(node)))
+        return tuple(found)
+
+    def _static(self, node: tree.Tree) -> Waiting[Static]:
         """An argument that is no array."""
         match node:
             case tree.Number(value=value):
@@ -284,61 +316,62 @@ class Reader:
             case tree.Name(name="inf"):
                 return float("inf")
             case tree.Unary(op="-", operand=operand):
-                inner = self.static(operand)
+                inner = yield self._static(operand)
                 if isinstance(inner, int | float):
                     return -inner
             case tree.Sequence(items=items):
-                return tuple(self.static(item) for item in items)
+                return (yield self._statics(items))
             case tree.Attribute(name="shape", base=base, span=span):
-                return ShapeOf(self.read(base, False), span)
+                return ShapeOf((yield self.part(base, False)), span)
             case _:
                 pass
-        return self.read(node, False)
+        return (yield self.part(node, False))
 
     # -- brackets and attributes
 
-    def _subscript(self, node: tree.Subscript, indexed: bool) -> Node:
+    def _subscript(self, node: tree.Subscript, indexed: bool) -> Steps[Node]:
         base = node.base
         results = several(base)
         if results and isinstance(base, tree.Apply):
             match node.items:
-                case (item,) if isinstance(k := self.static(item), int) and -len(results) <= k < len(results):
-                    return self._apply(replace(base, function=results[k]), indexed)
+                case (item,):
+                    k = yield self._static(item)
+                    if isinstance(k, int) and -len(results) <= k < len(results):
+                        return (yield self._apply(replace(base, function=results[k]), indexed))
             raise Unsupported(
                 f"{base.function} gives {len(results)} values", node.span, f"take one: {base.span.source}[0]"
             )
         if isinstance(base, tree.Apply) and parted(base) and len(node.items) == 1:
-            part = self.static(node.items[0])
+            part = yield self._static(node.items[0])
             if isinstance(part, int):
-                return self._apply(part_of(base, part), indexed)
+                return (yield self._apply(part_of(base, part), indexed))
         if isinstance(base, tree.Attribute) and base.name == "shape":
-            return self._axis_size(node, base)
+            return (yield self._axis_size(node, base))
         if (
             isinstance(base, tree.Name)
             and base.name == "delta"
             and self.names.kronecker(base, len(node.items))
         ):
-            return self._delta(node)
+            return (yield self._delta(node))
         if indexed and all(self._is_item(item) or self._gathers(item) for item in node.items):
-            return self._access(node)
+            return (yield self._access(node))
         letters = (part for item in node.items for part in tree.walk(item) if isinstance(part, tree.Name))
         letter = next((one for one in letters if self.names.letter(one) is not None), None)
         if letter is not None:
             raise self._mixture(node, letter)
+        whole_base = yield self.part(base, False)
+        items: list[Static] = []
+        for item in node.items:
+            items.append((yield self._item(item)))
         arguments = Arguments(
-            node.span,
-            node.span.source,
-            node.span,
-            {"x": self.read(base, False)},
-            {"items": tuple(self._item(item) for item in node.items)},
-            {},
+            node.span, node.span.source, node.span, {"x": whole_base}, {"items": tuple(items)}, {}
         )
         whole = Operate(node.span, Form("subscripted", (), (), node.span), arguments)
         if indexed:
             self.names.scalar(whole)
         return whole
 
-    def _access(self, node: tree.Subscript) -> Node:
+    def _access(self, node: tree.Subscript) -> Steps[Node]:
         """`x[i, j+1]`; an item such as `k[i]` gathers: `x[k[i]]` is `sum[j](x[j]*delta[k[i],j])`."""
         items: list[Affine] = []
         hots: list[tuple[Node, int]] = []
@@ -350,8 +383,8 @@ class Reader:
             place = self.names.fresh()
             places.append(place)
             items.append(Affine(((place, 1),), 0, item.span))
-            hots.append((self._one_hot(item, items[-1]), 1))
-        access = Access(node.span, self.read(node.base, False), tuple(items))
+            hots.append(((yield self._one_hot(item, items[-1])), 1))
+        access = Access(node.span, (yield self.part(node.base, False)), tuple(items))
         self.names.keep(access)
         if not hots:
             return access
@@ -366,14 +399,14 @@ class Reader:
             and all(self._is_item(one) for one in item.items)
         )
 
-    def _one_hot(self, item: tree.Tree, place: Affine) -> Access:
+    def _one_hot(self, item: tree.Tree, place: Affine) -> Steps[Access]:
         """`[k[i] == place]`."""
         assert isinstance(item, tree.Subscript)
         arguments = Arguments(
             item.span,
             item.span.source,
             item.span,
-            {"x": self.read(item.base, False)},
+            {"x": (yield self.part(item.base, False))},
             {"num_classes": None},
             {},
         )
@@ -383,20 +416,22 @@ class Reader:
         self.names.keep(hot)
         return hot
 
-    def _item(self, item: tree.Tree) -> Static:
+    def _item(self, item: tree.Tree) -> Waiting[Static]:
         """An item of NumPy indexing: None, Ellipsis, or a Cut."""
         match item:
             case tree.Constant(value=value) if value is None or value is Ellipsis:
                 return value
             case tree.Slice(start=start, stop=stop, step=step, span=span):
-                begin, end, by = (None if part is None else self.static(part) for part in (start, stop, step))
+                begin = None if start is None else (yield self._static(start))
+                end = None if stop is None else (yield self._static(stop))
+                by = None if step is None else (yield self._static(step))
                 return Cut(begin, end, by, False, span)
             case tree.Sequence(span=span):
-                return Cut(self._places(item), None, None, True, span)
+                return Cut((yield self._places(item)), None, None, True, span)
             case _:
-                return Cut(self.static(item), None, None, True, item.span)
+                return Cut((yield self._static(item)), None, None, True, item.span)
 
-    def _places(self, item: tree.Sequence) -> Node:
+    def _places(self, item: tree.Sequence) -> Steps[Node]:
         """A list of places in brackets: `x[[0, -1]]`."""
         if item.span.source.startswith("("):
             inside = item.span.source[1:-1]
@@ -416,25 +451,30 @@ class Reader:
                     part.span,
                     "brackets hold whole numbers: x[[0, 2]]",
                 )
-        return self.read(item, False)
+        return self.part(item, False)
 
     def _is_item(self, item: tree.Tree) -> bool:
         """Whether it is a letter, a whole number or an affine form of them."""
-        match item:
-            case tree.Name():
-                return self.names.letter(item) is not None or self.names.size(item.name) is not None
-            case tree.Constant(value=value):
-                return value is Ellipsis and self.names.letter(tree.Name(ELLIPSIS, item.span)) is not None
-            case tree.Number(value=value):
-                return isinstance(value, int)
-            case tree.Binary(op="+" | "-" | "*", left=left, right=right):
-                return self._is_item(left) and self._is_item(right)
-            case tree.Binary(op="//", left=left, right=tree.Number(value=int())):
-                return self._is_item(left)
-            case tree.Unary(op="+" | "-", operand=operand):
-                return self._is_item(operand)
-            case _:
-                return False
+        parts = [item]
+        while parts:
+            match parts.pop():
+                case tree.Name() as name:
+                    if self.names.letter(name) is None and self.names.size(name.name) is None:
+                        return False
+                case tree.Constant(value=value, span=span) if value is Ellipsis:
+                    if self.names.letter(tree.Name(ELLIPSIS, span)) is None:
+                        return False
+                case tree.Number(value=int()):
+                    pass
+                case tree.Binary(op="+" | "-" | "*", left=left, right=right):
+                    parts += [right, left]
+                case tree.Binary(op="//", left=left, right=tree.Number(value=int())):
+                    parts.append(left)
+                case tree.Unary(op="+" | "-", operand=operand):
+                    parts.append(operand)
+                case _:
+                    return False
+        return True
 
     def _mixture(self, node: tree.Subscript, letter: tree.Name) -> EinsumDiffError:
         """What is wrong with a bracket that has a letter, and is no list of affine forms."""
@@ -464,10 +504,11 @@ class Reader:
     def affine(self, node: tree.Tree) -> Affine:
         """An item in brackets as an affine form of letters."""
         terms: dict[Index, AnySize] = {}
-        constant = self._affine(node, 1, terms)
+        constant = run(self._affine(node, 1, terms))
         return Affine(tuple((index, c) for index, c in terms.items() if c != 0), constant, node.span)
 
-    def _affine(self, node: tree.Tree, factor: AnySize, terms: dict[Index, AnySize]) -> AnySize:
+    def _affine(self, node: tree.Tree, factor: AnySize, terms: dict[Index, AnySize]) -> Waiting[AnySize]:
+        first: AnySize
         match node:
             case tree.Name() if (index := self.names.letter(node)) is not None:
                 terms[index] = terms.get(index, 0) + factor
@@ -482,24 +523,27 @@ class Reader:
             case tree.Number(value=int() as value):
                 return factor * value
             case tree.Unary(op=op, operand=operand):
-                return self._affine(operand, factor if op == "+" else -factor, terms)
+                first = yield self._affine(operand, factor if op == "+" else -factor, terms)
+                return first
             case tree.Binary(op="+" | "-" as op, left=left, right=right):
-                first = self._affine(left, factor, terms)
-                return first + self._affine(right, factor if op == "+" else -factor, terms)
+                first = yield self._affine(left, factor, terms)
+                second: AnySize = yield self._affine(right, factor if op == "+" else -factor, terms)
+                return first + second
             case tree.Binary(op="//", left=left, right=tree.Number(value=int() as divisor)) if divisor > 0:
                 sized: dict[Index, AnySize] = {}
-                whole = self._affine(left, 1, sized)
+                whole: AnySize = yield self._affine(left, 1, sized)
                 if not sized:
                     return factor * (whole // divisor)
             case tree.Binary(op="*", left=left, right=right):
                 for one, other in ((left, right), (right, left)):
                     inner: dict[Index, AnySize] = {}
-                    value = self._affine(one, factor, inner)
+                    first = yield self._affine(one, factor, inner)
                     if not inner:
-                        return self._affine(other, value, terms)
+                        second = yield self._affine(other, first, terms)
+                        return second
         raise no_affine_form(node)
 
-    def _delta(self, node: tree.Subscript) -> Node:
+    def _delta(self, node: tree.Subscript) -> Steps[Node]:
         if len(node.items) == 2:
             for item, other in (node.items, node.items[::-1]):
                 if self._gathers(item) and self._is_item(other):
@@ -510,15 +554,15 @@ class Reader:
         self.names.keep(delta)
         return delta
 
-    def _axis_size(self, node: tree.Subscript, base: tree.Attribute) -> Node:
-        match node.items:
-            case (item,) if isinstance(axis := self.static(item), int):
-                return AxisSize(node.span, self.read(base.base, False), axis)
+    def _axis_size(self, node: tree.Subscript, base: tree.Attribute) -> Steps[Node]:
+        axis = (yield self._static(node.items[0])) if len(node.items) == 1 else None
+        if isinstance(axis, int):
+            return AxisSize(node.span, (yield self.part(base.base, False)), axis)
         raise Unsupported(
             f"{node.span.source} is not understood", node.span, f"take one axis: {base.span.source}[0]"
         )
 
-    def _field(self, node: tree.Attribute, call: tree.Apply, indexed: bool) -> Node:
+    def _field(self, node: tree.Attribute, call: tree.Apply, indexed: bool) -> Steps[Node]:
         """`slogdet(A).logabsdet`."""
         named = fields(load_table().get(call.function))
         if node.name in named:
@@ -529,17 +573,17 @@ class Reader:
             f"known are {' '.join(f'.{one}' for one in named or ATTRIBUTES)}",
         )
 
-    def _attribute(self, node: tree.Attribute, indexed: bool) -> Node:
+    def _attribute(self, node: tree.Attribute, indexed: bool) -> Steps[Node]:
         if isinstance(node.base, tree.Apply) and node.name not in ATTRIBUTES:
-            return self._field(node, node.base, indexed)
+            return (yield self._field(node, node.base, indexed))
         match node.name:
             case "size":
-                return AxisSize(node.span, self.read(node.base, False), None)
+                return AxisSize(node.span, (yield self.part(node.base, False)), None)
             case "ndim":
-                return RankOf(node.span, self.read(node.base, False))
+                return RankOf(node.span, (yield self.part(node.base, False)))
             case "shape":
                 raise SyntaxFault("a shape is no number", node.span, f"take one axis: {node.span.source}[0]")
-        letter = first_letter(node.base, self.names)
+        letter = None if self.plain else first_letter(node.base, self.names)
         if letter is not None:
             raise IndexFault(
                 f".{node.name} is of whole arrays, and {node.base.span.source} is an entry",
@@ -548,9 +592,8 @@ class Reader:
             )
         row = load_table()[{"T": "transpose", "mT": "matrix_transpose"}[node.name]]
         assert isinstance(row, Form | Definition)
-        return self._application(
-            tree.Apply(row.name, (node.base,), (), node.span, node.span), row, False, indexed
-        )
+        call = tree.Apply(row.name, (node.base,), (), node.span, node.span)
+        return (yield self._application(call, row, False, indexed))
 
 
 def _or_default(value: tree.Tree, parameter: Parameter) -> tree.Tree:

@@ -26,10 +26,13 @@ from einsumdiff.indexing.expression import (
     SizeName,
     Sum,
     Variable,
+    bases,
     children,
+    walk,
 )
 from einsumdiff.indexing.ranges import Ranges, size_of_index
 from einsumdiff.indexing.shapes import Shape, Sizes, tall_or_wide
+from einsumdiff.nesting import Steps, Waiting, run
 from einsumdiff.sizes import AnySize, smaller, symbol
 
 
@@ -45,6 +48,7 @@ class Sizing:
 
     def __init__(self, sizes: Sizes, show: Callable[[Iterable[AnySize]], str], numpy: bool) -> None:
         self.sizes, self._shown, self._numpy = sizes, show, numpy
+        self._found: dict[int, tuple[Node, Shape]] = {}  # by id; the node is kept, and so is its id
 
     def show(self, shape: Iterable[AnySize]) -> str:
         """A shape for messages."""
@@ -93,27 +97,39 @@ class Sizing:
     # -- whole arrays
 
     def of(self, node: Node) -> Shape:
-        """The shape of a node."""
+        """The shape of a node, which is found once."""
+        return run(self._of(node))
+
+    def _of(self, node: Node) -> Steps[Shape]:
+        if id(node) in self._found:
+            return self._found[id(node)][1]
+        return self._find(node)
+
+    def _find(self, node: Node) -> Steps[Shape]:
         match node:
             case Reference(variable=variable):
                 node.shape = variable.shape
             case AxisSize(base=base, axis=axis):
-                node.shape = (self._axis_size(node, base, axis),)
+                node.shape = ((yield self._axis_size(node, base, axis)),)
+                self._found[id(node)] = node, ()
                 return ()
             case RankOf(base=base):
-                self.of(base)
+                yield self._of(base)
             case Access(base=base):
-                self.of(base)
+                yield self._of(base)
             case Operate():
-                node.shape = self._operation(node)
+                node.shape = yield self._operation(node)
             case _:
-                shapes = [self.of(part) for part in children(node)]
+                shapes: list[Shape] = []
+                for part in children(node):
+                    shapes.append((yield self._of(part)))
                 if any(shapes):
                     node.shape = self._broadcast(node, shapes)
+        self._found[id(node)] = node, node.shape
         return node.shape
 
-    def _axis_size(self, node: AxisSize, base: Node, axis: int | None) -> AnySize:
-        shape = self.of(base)
+    def _axis_size(self, node: AxisSize, base: Node, axis: int | None) -> Steps[AnySize]:
+        shape: Shape = yield self._of(base)
         if axis is None:
             total: AnySize = 1
             for size in shape:
@@ -186,18 +202,24 @@ class Sizing:
             return "multiplied" if next(p for f, p in node.factors if f is second) == 1 else "divided"
         return "raised to that power" if isinstance(node, Power) else "combined"
 
-    def _operation(self, node: Operate) -> Shape:
+    def _operation(self, node: Operate) -> Steps[Shape]:
         meaning = node.meaning
         assert meaning is not None
         if isinstance(meaning, Layout):
-            shapes = [tuple(map(self.sizes.resolve, self.of(one))) for one in meaning.operands.values()]
+            for base in bases(node):  # of which the layout asks sizes
+                for part in walk(base):
+                    if isinstance(part, AxisSize | RankOf):
+                        yield self._of(part.base)
+            shapes: list[Shape] = []
+            for one in meaning.operands.values():
+                shapes.append(tuple(map(self.sizes.resolve, (yield self._of(one)))))
             return meaning.shape(shapes, self)
         sizes: dict[Axis, AnySize] = {}
         origin: dict[Axis, tuple[Node, int]] = {}
         for axis, given in meaning.given.items():
-            sizes[axis] = given if isinstance(given, int) else self.size_of(given)
+            sizes[axis] = given if isinstance(given, int) else (yield self._size_of(given))
         for operand, axes in meaning.operands.values():
-            shape = self.of(operand)
+            shape = yield self._of(operand)
             for k, (axis, size) in enumerate(zip(axes, shape, strict=True)):
                 size = self.sizes.resolve(size)
                 if axis not in sizes:
@@ -263,29 +285,36 @@ class Sizing:
 
     def size_of(self, node: Node) -> AnySize:
         """The size that a scalar expression of sizes is."""
+        return run(self._size_of(node))
+
+    def _size_of(self, node: Node) -> Waiting[AnySize]:
+        total: AnySize
         match node:
             case Number(value=int() as value) if value >= 0:
                 return value
             case SizeName(name=name):
                 return symbol(name)
             case AxisSize(base=base, axis=axis):
-                return self._axis_size(node, base, axis)
+                total = yield self._axis_size(node, base, axis)
+                return total
             case RankOf(base=base):
                 return base.rank
             case Sum(terms=terms):
-                total: AnySize = 0
+                total = 0
                 for sign, term in terms:
-                    total = total + sign * self.size_of(term)
+                    total = total + sign * (yield self._size_of(term))
                 return total
             case Product(factors=factors) if all(power == 1 for _, power in factors):
                 total = 1
                 for factor, _ in factors:
-                    total = total * self.size_of(factor)
+                    total = total * (yield self._size_of(factor))
                 return total
             case Call(row=row, args=(a, Number(value=int() as divisor))) if row.name == "floor_divide":
-                return self.size_of(a) // divisor
+                total = yield self._size_of(a)
+                return total // divisor
             case Reference(variable=variable) if variable.line is not None and not variable.rank:
-                return self.size_of(variable.line.value)
+                total = yield self._size_of(variable.line.value)
+                return total
         raise ShapeFault(
             f"{node.span.source} is no size",
             node.span,

@@ -40,10 +40,11 @@ from einsumdiff.indexing.scalars import add, divide, elementwise, power
 from einsumdiff.language.rows import Definition as DefinitionRow
 from einsumdiff.language.rows import Operation, option
 from einsumdiff.language.table import load_table
+from einsumdiff.nesting import Steps, run
 from einsumdiff.nodes import Array, Definition, Entry, Form, Label, bare, constant_form
 from einsumdiff.nodes import Operate as OperateBody
 from einsumdiff.nodes import Product as FactorProduct
-from einsumdiff.program import Builder, Value, at, extent, indicator, number, read
+from einsumdiff.program import MOST_TERMS, Builder, Value, at, extent, indicator, number, read
 from einsumdiff.sizes import AnySize, smaller, symbol
 
 
@@ -58,17 +59,24 @@ class Operand:
 
 @dataclass(slots=True)
 class Scope:
-    """What letters and parameters stand for where an expression is."""
+    """What letters and parameters stand for where an expression is. One serves a statement: a reduction
+    gives its letters labels of its own, until `leave`.
+    """
 
     builder: Builder
     labels: dict[Index, tuple[Label, ...]] = field(default_factory=dict)
     operands: dict[str, Operand] = field(default_factory=dict)
 
-    def inner(self, indices: Iterable[Index]) -> tuple[Scope, tuple[Label, ...]]:
-        """The scope below a reduction, with labels of its own for the letters."""
-        fresh = {index: tuple(label.fresh() for label in self.labels[index]) for index in indices}
-        new = tuple(label for labels in fresh.values() for label in labels)
-        return Scope(self.builder, {**self.labels, **fresh}, self.operands), new
+    def enter(self, indices: Iterable[Index]) -> tuple[dict[Index, tuple[Label, ...]], tuple[Label, ...]]:
+        """New labels for the letters of a reduction; what the letters stood for, and the labels."""
+        outer = {index: self.labels[index] for index in indices}
+        fresh = {index: tuple(label.fresh() for label in labels) for index, labels in outer.items()}
+        self.labels.update(fresh)
+        return outer, tuple(label for labels in fresh.values() for label in labels)
+
+    def leave(self, outer: dict[Index, tuple[Label, ...]]) -> None:
+        """The letters stand again for what they stood for."""
+        self.labels.update(outer)
 
     def form(self, affine: Affine) -> Form:
         """An item in brackets; a label of size 1 is 0."""
@@ -82,13 +90,22 @@ class Scope:
 
 def value(node: Node, scope: Scope) -> Value:
     """The value of an expression."""
-    if node.summed:
-        inner, labels = scope.inner(node.summed)
-        return scope.builder.sum(_value(node, inner), labels)
-    return _value(node, scope)
+    return run(_value(node, scope))
 
 
-def _value(node: Node, scope: Scope) -> Value:
+def _value(node: Node, scope: Scope) -> Steps[Value]:
+    return _summed(node, scope) if node.summed else _term(node, scope)
+
+
+def _summed(node: Node, scope: Scope) -> Steps[Value]:
+    outer, labels = scope.enter(node.summed)
+    whole = yield _term(node, scope)
+    scope.leave(outer)
+    return scope.builder.sum(whole, labels)
+
+
+def _term(node: Node, scope: Scope) -> Steps[Value]:
+    """The value, without the sum that the Einstein rule places over it."""
     builder = scope.builder
     match node:
         case Number(value=constant):
@@ -111,38 +128,66 @@ def _value(node: Node, scope: Scope) -> Value:
             return read(variable.array)
         case Parameter(name=name):
             return scope.operands[name].value
-        case Sum(terms=terms):
-            parts = [(sign, value(term, scope)) for sign, term in terms]
-            return add([v if sign == 1 else builder.scale(v, -1) for sign, v in parts], builder)
-        case Product(factors=factors):
-            (first, exponent), *rest = factors
-            total = value(first, scope)
-            for factor, exponent in rest:
-                other = value(factor, scope)
-                total = builder.multiply(total, other) if exponent == 1 else divide(total, other, builder)
-            return total
-        case Power(base=base, exponent=raised):
-            return power(value(base, scope), value(raised, scope), builder)
-        case Call(row=row, args=args):
-            return elementwise(row.name, [_shared(value(arg, scope), row, builder) for arg in args], builder)
-        case Access(base=base, items=items):
-            return _access(base, items, scope)
+        case Access(items=items) if isinstance(node.base, Parameter):
+            return _of_parameter(node.base, items, scope)
+        case Access(items=items) if isinstance(node.base, Reference):
+            assert node.base.variable.array is not None
+            return at(node.base.variable.array, [scope.form(item) for item in items])
         case Delta(left=left, right=right, op=op):
             return indicator(scope.form(left) - scope.form(right), op)
-        case Over(op=op, indices=indices, body=body):
-            inner, labels = scope.inner(indices)
-            whole = value(body, inner)
-            if op == "sum":
-                return builder.sum(whole, labels)
-            labels = tuple(label for label in labels if label.size != 1)
-            if op != "prod":
-                return builder.reduce(op, whole, labels) if labels else whole
-            for label in labels:  # the derivative of a product is stated for one label
-                whole = builder.reduce(op, whole, (label,))
-            return whole
         case Operate():
             return _operation(node, scope)
+        case Sum() | Product() | Power() | Call() | Access() | Over():
+            return _of_parts(node, scope)
     raise AssertionError(node)
+
+
+def _of_parts(node: Sum | Product | Power | Call | Access | Over, scope: Scope) -> Steps[Value]:
+    """The value of what has parts that may be nested."""
+    builder = scope.builder
+    match node:
+        case Sum(terms=terms):
+            values: list[Value] = []
+            for sign, term in terms:
+                one = yield _value(term, scope)
+                values.append(one if sign == 1 else builder.scale(one, -1))
+            return add(values, builder)
+        case Product(factors=factors):
+            (first, _), *rest = factors
+            total: Value = yield _value(first, scope)
+            for factor, exponent in rest:
+                other = yield _value(factor, scope)
+                total = builder.multiply(total, other) if exponent == 1 else divide(total, other, builder)
+            return total
+        case Power():
+            base = yield _value(node.base, scope)
+            exponent = yield _value(node.exponent, scope)
+            return power(base, exponent, builder)
+        case Call(row=row, args=args):
+            given: list[Value] = []
+            for arg in args:
+                given.append(_shared((yield _value(arg, scope)), row, builder))
+            return elementwise(row.name, given, builder)
+        case Access():
+            forms = [scope.form(item) for item in node.items]
+            return _at(_short((yield _value(node.base, scope)), builder), forms)
+        case Over():
+            return (yield _reduced(node, scope))
+
+
+def _reduced(node: Over, scope: Scope) -> Steps[Value]:
+    builder = scope.builder
+    outer, labels = scope.enter(node.indices)
+    whole: Value = yield _value(node.body, scope)
+    scope.leave(outer)
+    if node.op == "sum":
+        return builder.sum(whole, labels)
+    labels = tuple(label for label in labels if label.size != 1)
+    if node.op != "prod":
+        return builder.reduce(node.op, whole, labels) if labels else whole
+    for label in labels:  # the derivative of a product is stated for one label
+        whole = builder.reduce(node.op, whole, (label,))
+    return whole
 
 
 def _extent(size: AnySize) -> Value:
@@ -161,24 +206,23 @@ def as_entry(operand: Value, builder: Builder) -> Value:
     return Value(operand.axes, (FactorProduct(1, (builder.entry(operand),)),))
 
 
-def _access(base: Node, items: tuple[Affine, ...], scope: Scope) -> Value:
-    if isinstance(base, Parameter):
-        operand = scope.operands[base.name]
-        forms = []
-        for place, n in operand.places:
-            if place < 0:
-                assert operand.rest is not None
-                forms.append(bare(scope.labels[operand.rest][n]))
-                continue
-            item = items[place]
-            labels = scope.labels[item.terms[0][0]] if item.terms else ()
-            forms.append(scope.form(item) if len(labels) <= 1 else bare(labels[n]))
-        return _at(operand.value, forms)
-    forms = [scope.form(item) for item in items]
-    if isinstance(base, Reference):
-        assert base.variable.array is not None
-        return at(base.variable.array, forms)
-    return _at(value(base, scope), forms)
+def _short(operand: Value, builder: Builder) -> Value:
+    """A long sum as a definition: nested operations would each go through all of its terms."""
+    return as_entry(operand, builder) if len(operand.products) > MOST_TERMS else operand
+
+
+def _of_parameter(base: Parameter, items: tuple[Affine, ...], scope: Scope) -> Value:
+    operand = scope.operands[base.name]
+    forms = []
+    for place, n in operand.places:
+        if place < 0:
+            assert operand.rest is not None
+            forms.append(bare(scope.labels[operand.rest][n]))
+            continue
+        item = items[place]
+        labels = scope.labels[item.terms[0][0]] if item.terms else ()
+        forms.append(scope.form(item) if len(labels) <= 1 else bare(labels[n]))
+    return _at(operand.value, forms)
 
 
 def _at(whole: Value, forms: Iterable[Form]) -> Value:
@@ -189,14 +233,16 @@ def _at(whole: Value, forms: Iterable[Form]) -> Value:
 # ------------------------------------------------------------------------------------------- operations
 
 
-def _operation(node: Operate, scope: Scope) -> Value:
+def _operation(node: Operate, scope: Scope) -> Steps[Value]:
     meaning = node.meaning
     assert meaning is not None
     if isinstance(meaning, Layout):
-        operands = [value(operand, scope) for operand in meaning.operands.values()]
+        operands: list[Value] = []
+        for operand in meaning.operands.values():
+            operands.append(_short((yield _value(operand, scope)), scope.builder))
         return meaning.value(operands, node.shape, scope.builder)
     if isinstance(node.row, Operation):
-        return _stated(node, node.row, meaning, scope)
+        return (yield _stated(node, node.row, meaning, scope))
     labels: dict[Axis, Label] = {
         axis: Label(size, axis[0].name if axis[0].typed else None) for axis, size in node.sizes.items()
     }
@@ -210,11 +256,11 @@ def _operation(node: Operate, scope: Scope) -> Value:
     for name, (operand, _) in meaning.operands.items():
         reads = meaning.reads.get(name, 0)
         if reads:
-            whole = value(operand, scope)
+            whole = _short((yield _value(operand, scope)), scope.builder)
             inner.operands[name] = Operand(
                 as_entry(whole, scope.builder) if reads > 1 else whole, meaning.patterns[name], meaning.rest
             )
-    found = value(meaning.body, inner)
+    found = yield _value(meaning.body, inner)
     return Value(tuple(labels[axis] for axis in meaning.axes), found.products)
 
 
@@ -279,13 +325,13 @@ def _keeps(row: Operation) -> bool:
     return option(row, "keeps") == "symmetric"
 
 
-def _stated(node: Operate, row: Operation, meaning: Meaning, scope: Scope) -> Value:
+def _stated(node: Operate, row: Operation, meaning: Meaning, scope: Scope) -> Steps[Value]:
     """An operation with a stated rule, over all of its operands' axes."""
     builder = scope.builder
     labels = {axis: Label(size) for axis, size in node.sizes.items()}
     entries, bound = [], []
     for operand, axes in meaning.operands.values():
-        whole = value(operand, scope)
+        whole = yield _value(operand, scope)
         array = builder.define(whole)
         forms = []
         for axis in axes:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
-from einsumdiff.errors import NameFault, RankFault, ShapeFault, Span, SyntaxFault, Unsupported, ValueFault
+from einsumdiff.errors import NameFault, RankFault, ShapeFault, Span, SyntaxFault, ValueFault
 from einsumdiff.indexing.shapes import given_shape
 from einsumdiff.language import tree
 from einsumdiff.language.matrix_functions import FUNCTIONS, call
@@ -33,6 +33,7 @@ from einsumdiff.language.parse import parse_matrix_text
 from einsumdiff.language.rows import NamedNumber
 from einsumdiff.language.table import is_array_too, load_table
 from einsumdiff.language.tree import Tree
+from einsumdiff.nesting import Steps, run
 from einsumdiff.sizes import names
 
 ELEMENTWISE = {"+": "+", "-": "-", ".*": "*", "./": "/", ".^": "**", "&": "&", "|": "|"}
@@ -53,12 +54,7 @@ def parse_matrix(text: str, shapes: Mapping[str, object] | None = None) -> tuple
     >>> [statement.span.source for statement in parse_matrix("r = A*x - b; r'*r")]
     ['r = A*x - b', "r'*r"]
     """
-    try:
-        return _Translator(shapes or {}).program(parse_matrix_text(text))
-    except RecursionError:
-        raise Unsupported(
-            "an expression is nested too deeply", None, "give parts of it names, in statements of their own"
-        ) from None
+    return _Translator(shapes or {}).program(parse_matrix_text(text))
 
 
 class _Translator:
@@ -91,7 +87,7 @@ class _Translator:
             if isinstance(one, tree.Declare):
                 found.append(one)
                 continue
-            value = self.read(one.value)
+            value = run(self.read(one.value))
             if len(one.targets) > 1:
                 raise SyntaxFault("several names are assigned", one.span, "assign one name")
             for target in one.targets:
@@ -102,7 +98,7 @@ class _Translator:
 
     # -- expressions
 
-    def read(self, node: Tree) -> Typed:
+    def read(self, node: Tree) -> Steps[Typed]:
         """The expression in the NumPy notation, and what it is."""
         match node:
             case tree.Number(span=span):
@@ -111,13 +107,8 @@ class _Translator:
                 return Typed(node, SCALAR, span)
             case tree.Name():
                 return self._name(node)
-            case tree.Unary(op="'", operand=operand, span=span):
-                return transposed(self.read(operand), span)
-            case tree.Unary(op="+", operand=operand, span=span):
-                return self.read(operand).at(span)
-            case tree.Unary(op=op, operand=operand, span=span):
-                inner = self.read(operand)
-                return Typed(tree.Unary(op, inner.node, span), inner.kind, span)
+            case tree.Unary():
+                return self._unary(node)
             case tree.Binary():
                 return self._chain(node)
             case tree.Apply():
@@ -158,20 +149,31 @@ class _Translator:
         self.kinds[name] = MATRIX if first.isupper() else COLUMN
         return Typed(node, self.kinds[name], span)
 
-    def _chain(self, node: Tree) -> Typed:
+    def _unary(self, node: tree.Unary) -> Steps[Typed]:
+        inner: Typed = yield self.read(node.operand)
+        match node.op:
+            case "'":
+                return transposed(inner, node.span)
+            case "+":
+                return inner.at(node.span)
+        return Typed(tree.Unary(node.op, inner.node, node.span), inner.kind, node.span)
+
+    def _chain(self, node: Tree) -> Steps[Typed]:
         """A chain of operators, without recursion on its left side."""
         steps = []
         while isinstance(node, tree.Binary):
             steps.append(node)
             node = node.left
-        result = self.read(node)
+        result: Typed = yield self.read(node)
         for step in reversed(steps):
-            result = binary(step.op, result, self.read(step.right), step.span)
+            result = binary(step.op, result, (yield self.read(step.right)), step.span)
         return result
 
-    def _call(self, node: tree.Apply) -> Typed:
+    def _call(self, node: tree.Apply) -> Steps[Typed]:
         # Text and keywords are the function's own affair; eye and the like take sizes.
-        args = [None if isinstance(arg, tree.String) else self.read(arg) for arg in node.args]
+        args: list[Typed | None] = []
+        for arg in node.args:
+            args.append(None if isinstance(arg, tree.String) else (yield self.read(arg)))
         if node.function not in FUNCTIONS and node.function in self.kinds:
             raise SyntaxFault(
                 f"{node.function} is {self.kinds[node.function]} and no function",

@@ -13,7 +13,7 @@ from dataclasses import replace
 from einsumdiff import plan
 from einsumdiff.accounts import account, taken
 from einsumdiff.distribute import multiplied_out
-from einsumdiff.errors import NameFault
+from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.forms import storing
 from einsumdiff.forms.options import Options
 from einsumdiff.forms.storing import Known, hoisted, times
@@ -30,14 +30,17 @@ from einsumdiff.nodes import (
 )
 from einsumdiff.outer_sums import without_outer_sums
 from einsumdiff.pairs import Pairs
+from einsumdiff.passes.blocks import blocked
+from einsumdiff.passes.flattening import flat
 from einsumdiff.passes.gram import squared
 from einsumdiff.passes.kinds import Kinds
 from einsumdiff.passes.numerals import as_floats, compares
 from einsumdiff.passes.ordering import earlier, let_go
-from einsumdiff.passes.reuse import reused
+from einsumdiff.passes.reuse import LARGE, reused
 from einsumdiff.passes.sharing import shared
 from einsumdiff.passes.softmax import softmaxes
 from einsumdiff.passes.ties import filled
+from einsumdiff.passes.totals import totalled
 from einsumdiff.passes.widening import widened
 from einsumdiff.passes.workspace import kept
 from einsumdiff.plan import Plan
@@ -71,7 +74,8 @@ def lower(
 
     Raises
     ------
-    Unsupported : where a size that is needed is the size of no input's axis.
+    Unsupported : where a size that is needed is the size of no input's axis, or where a product is nested
+        so deeply that no statements can be made of it.
     NameFault : where an input has the name of a module that the source imports.
     """
     options = options or Options(value=value)
@@ -87,14 +91,40 @@ def lower(
                 f"{module} is a module in generated source",
                 hint=f"call the input something else than {module}",
             )
+    program, results = _arranged(program, results, options)
     lowering = _Lowering(program, name, options, keys, real)
-    found = lowering.run(results, splits)
+    try:
+        found = lowering.run(results, splits)
+    except RecursionError:
+        raise Unsupported(
+            "a product in it is nested too deeply", None, "give parts of it names, in statements of their own"
+        ) from None
     pairs = lowering.products.pairs.again() if options.form == "dense" else None
     if pairs is not None:
         other = _Lowering(program, name, options, keys, real, pairs).run(results, splits)
         given = dict(options.sizes)
         found = min(found, other, key=lambda one: account(one, given, tuple(one.sources)).weight)
     return replace(found, keys=tuple(keys))
+
+
+def _arranged(
+    program: Program, results: Sequence[Result], options: Options
+) -> tuple[Program, Sequence[Result]]:
+    """The results as other sums of products, where these cost less, and the output that goes with them."""
+    sizes = dict(options.sizes)
+    output: Definition | None = program.output if options.value else None
+    if options.expand:
+        asked = [(result.terms, result.shape) for result in results]
+        results, output = without_outer_sums(asked, output, sizes)
+        if output is not None:
+            program = replace(program, output=output)
+    if options.form == "dense" and options.by_cost:
+        roots: list[Array] = [] if output is None else [output]
+        asked = [(result.terms, result.shape) for result in results]
+        results = multiplied_out(asked, roots, sizes)
+        found = recurring([result.terms for result in results], roots, sizes)
+        results = [replace(one, terms=tuple(terms)) for one, terms in zip(results, found, strict=True)]
+    return program, results
 
 
 class _Lowering(Definitions):
@@ -120,18 +150,6 @@ class _Lowering(Definitions):
         sizes = [size for d in self.program.definitions for size in d.shape]
         self.small = {name: SMALL for size in sizes for name in subtracted(size)}
         roots: list[Array] = [self.program.output] if value else []
-        if self.options.expand:
-            asked = [(result.terms, result.shape) for result in results]
-            output = self.program.output if value else None
-            results, output = without_outer_sums(asked, output, self.products.assumed)
-            if output is not None:
-                self.program = replace(self.program, output=output)
-                roots = [output]
-        if self.options.form == "dense" and self.options.by_cost:
-            asked = [(result.terms, result.shape) for result in results]
-            results = multiplied_out(asked, roots, self.products.assumed)
-            found = recurring([result.terms for result in results], roots, self.products.assumed)
-            results = [replace(one, terms=tuple(terms)) for one, terms in zip(results, found, strict=True)]
         for result in results:
             roots += read(result.terms)
         definitions = live(roots)
@@ -184,7 +202,7 @@ class _Lowering(Definitions):
         def fresh() -> str:
             return self.fresh("t")
 
-        statements = squared(shared(self.statements, fresh), fresh)
+        statements = squared(shared(flat(self.statements, fresh), fresh), fresh)
         there = plan.contents(statements)
         numbers = [one.name for one in self.program.inputs if one.name not in indices]
         real = {one.name for one in self.program.inputs if one.shape} & self.real
@@ -201,11 +219,14 @@ class _Lowering(Definitions):
             return statements
         kinds, sizes = Kinds(numbers, real), self.products.assumed
         early = statements if self.options.workspace else earlier(statements, returns)
-        better = early != statements and taken(let_go(early, returns, sizes), sizes) < taken(
-            statements, sizes
-        )
+        better = early != statements
+        if better:
+            late, soon = (taken(let_go(order, returns, sizes), sizes) for order in (statements, early))
+            better = soon[0] + LARGE <= late[0]
         order = early if better else statements
         found = reused(order, returns, kinds, sizes, fresh, all_of_them=self.options.workspace)
+        found = blocked(found, returns, kinds, sizes, self._named, fresh)
+        found = totalled(found, Kinds(numbers, real), sizes, fresh)
         found = let_go(found, returns, sizes) if better else found
         return kept(found, returns, fresh) if self.options.workspace else found
 
@@ -238,7 +259,11 @@ class _Lowering(Definitions):
         return found
 
     def _result_name(self) -> str:
-        name = self.fresh("result") if "result" in self.taken else "result"
+        return self._named("result")
+
+    def _named(self, word: str) -> str:
+        """A new variable, called so if nothing else is."""
+        name = self.fresh(word) if word in self.taken else word
         self.taken.add(name)
         return name
 

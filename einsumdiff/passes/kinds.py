@@ -50,12 +50,19 @@ class Kinds:
         self._made: dict[Kind, Kind] = {}  # what functions make, and of which kinds
         self._made_bits: Kind = 0
         self._floats = FLOAT
+        self._found: dict[Expr, Kind] = {}
         self.known: dict[str, Kind | None] = {name: self._bit(name) for name in arguments}
         for name in real:
             self._floats |= self._bit(name)
 
     def _bit(self, member: object) -> Kind:
         return self._bits.setdefault(member, 1 << len(self._bits) + 2)
+
+    def arguments(self, kind: Kind) -> tuple[str, ...] | None:
+        """The arguments whose types promote to that of the kind; None where something else is in it."""
+        if kind & self._made_bits or kind & (FLOAT | TRUTH) or not kind:
+            return None
+        return tuple(str(one) for one, bit in self._bits.items() if kind & bit)
 
     def floating(self, kind: Kind) -> bool:
         """Is it sure to be that of floats?"""
@@ -81,9 +88,21 @@ class Kinds:
 
     def of(self, value: Expr) -> Kind | None:
         """The kind of an expression, None where it is not known."""
+        if isinstance(value, plan.Load):
+            return self.known.get(value.name)
+        found = self._found.get(value)
+        if found is None:
+            found = self._of(value)
+            if found is not None:  # it may become known later
+                self._found[value] = found
+        return found
+
+    def _of(self, value: Expr) -> Kind | None:
         match value:
-            case plan.Load(name, _) | plan.View(name, _, _, _, _):
+            case plan.View(name, _, _, _, _):
                 return self.known.get(name)
+            case plan.Ones(like, _):
+                return self.known.get(like)
             case plan.Literal() | plan.Named():
                 return 0  # a number takes the type of the arrays around it
             case plan.Condition():

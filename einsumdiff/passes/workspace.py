@@ -52,6 +52,9 @@ class _Keeping:
                 case plan.Buffer(name, _, body):
                     self.outside = {*self.outside, name}
                     self.found.append(replace(one, body=tuple(self.statements(body))))
+                case plan.Blocked(made=made, body=body):
+                    ours = tuple(replace(n, kept=n.name not in self.outside) for n in made)
+                    self.found.append(replace(one, made=ours, body=tuple(self.statements(body))))
                 case _:
                     self.found.append(one)
         found, self.found = self.found, around
@@ -85,6 +88,8 @@ def _writable(one: Expr) -> bool:
     match one:
         case plan.Add() | plan.Multiply() | plan.Divide() | plan.Power() | plan.Contract():
             return bool(one.axes) and not shares(one)
+        case plan.Ones():
+            return True
         case plan.Fold(op, _, _):
             return bool(one.axes) and op != "logsumexp"
         case plan.Apply(function, _, _):

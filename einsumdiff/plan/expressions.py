@@ -52,6 +52,14 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Ones:
+    """Ones, of the type of the variable `like`."""
+
+    like: str
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Add:
     """A sum of expressions, each with its sign."""
 
@@ -97,7 +105,10 @@ class Contract:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """`op` (`sum prod max min logsumexp`) over the labels that `axes` lacks."""
+    """`op` (`sum prod max min logsumexp`) over the labels that `axes` lacks.
+
+    `total` is a sum of floats in any order, where `sum` keeps the rounding error of pairs.
+    """
 
     op: str
     base: Expr
@@ -288,6 +299,7 @@ Expr = (
     | View
     | Literal
     | Named
+    | Ones
     | Add
     | Multiply
     | Divide
@@ -361,6 +373,7 @@ _PARTS: dict[type, Parts] = {
     View: _none,
     Literal: _none,
     Named: _none,
+    Ones: _none,
     Condition: _none,
     Place: _none,
     **dict.fromkeys((Power, Fold, Others, Cast, Whole, Softmax, Running, RunningAt, RunningOthers), _base),

@@ -182,13 +182,47 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """An array of that shape with no values yet. Its type is that to which these arguments promote, without
+    any the target's floats; or that of `rows`, the variable that holds its rows in a block, which are copied
+    into it. `kept`: it is one of the workspace."""
+
+    name: str
+    shape: tuple[AnySize, ...]
+    like: tuple[str, ...] = ()
+    rows: str | None = None
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The body for one block of rows after the other, `step` rows each but the last.
+
+    In the body each variable of `parts` is the rows of an array, a view, and the size `rows` is how many they
+    are; nothing in it is read outside but the arrays of `made`, which it fills, and the numbers `sums`, which
+    are 0 before and are added to. `start` and `rows` name the first row and the slice, `store` the part of a
+    workspace for blocks of that many rows.
+    """
+
+    size: AnySize
+    step: int
+    start: str
+    rows: str
+    store: str
+    made: tuple[Made, ...]
+    sums: tuple[str, ...]
+    parts: tuple[tuple[str, str], ...]
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """The variable is not there any more, and its memory neither."""
 
     name: str
 
 
-Statement = Assign | Into | Keep | Drop | Zeros | Write | Loop | Store | Operator | Copy | Buffer
+Statement = Assign | Into | Keep | Drop | Zeros | Write | Loop | Store | Operator | Copy | Buffer | Blocked
 
 
 @dataclass(frozen=True, slots=True)

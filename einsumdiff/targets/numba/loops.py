@@ -50,7 +50,7 @@ class Loops(Arrays):
                 self._looped(name, f"for {name} in range({self.size(size)}):", body)
             case plan.Buffer() | plan.Copy() | plan.Store() | plan.Operator():
                 raise AssertionError("options that go with jit= make no such statement")
-            case plan.Into() | plan.Drop() | plan.Keep():
+            case plan.Into() | plan.Drop() | plan.Keep() | plan.Blocked():
                 raise AssertionError("options that go with jit= make no such statement")
             case _:
                 assert_never(one)

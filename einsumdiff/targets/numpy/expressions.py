@@ -8,6 +8,7 @@ from fractions import Fraction
 from einsumdiff import plan
 from einsumdiff.errors import NameFault
 from einsumdiff.language.table import Function, NamedNumber, Operation, load_table
+from einsumdiff.passes.panels import crossing
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import Size
 from einsumdiff.targets.numpy.helpers import HELPERS
@@ -38,11 +39,16 @@ class Expressions(Products, Places):
                 row = load_table()[name]
                 assert isinstance(row, NamedNumber)
                 return Text(row.spelling.function, ())
+            case plan.Ones(like, axes):
+                count = self.size(axes[0].size) if len(axes) == 1 else self.shape([n.size for n in axes])
+                return Text(f"np.ones({count}, {like}.dtype)", axes)
             case plan.Add(terms, axes):
                 return self._add(terms, ordered(axes, want))
             case plan.Multiply(left, right, axes):
                 axes = ordered(axes, want)
                 a, b = self.operands([left, right], axes)
+                if crossing([left, right], axes, self.paneled):
+                    return self.by_panels("multiply", a, b)
                 return Text(f"{a.factor}*{b.within(POWER)}", axes, PRODUCT)
             case plan.Divide(left, right, axes):
                 axes = ordered(axes, want)
@@ -167,14 +173,27 @@ class Expressions(Products, Places):
             sign, value = terms[0]
             inner = self.emit(value, axes)
             return inner if sign > 0 else Text(f"-{inner.within(PRODUCT)}", inner.axes, SIGN)
+        parts = [(sign, self.spread(self.emit(value, axes), axes)) for sign, value in terms]
+        pair = crossing([value for _, value in terms], axes, self.paneled)
+        if pair is not None:
+            second, (sign, part) = parts.pop(pair[1]), parts[pair[0]]
+            parts[pair[0]] = self._added_by_panels((sign, part), second)
         text = ""
-        for sign, value in terms:
-            part = self.spread(self.emit(value, axes), axes)
+        for sign, part in parts:
             if not text:
                 text = part.text if sign > 0 else f"-{part.within(PRODUCT)}"
             else:
                 text += f" + {part.text}" if sign > 0 else f" - {part.within(PRODUCT)}"
+        if pair is not None and len(parts) == 1:
+            return Text(text, axes, SIGN if text.startswith("-") else ATOM)
         return Text(text, axes, SUM)
+
+    def _added_by_panels(self, one: tuple[int, Text], other: tuple[int, Text]) -> tuple[int, Text]:
+        """Two terms as one: its sign, and the rest."""
+        (sign, a), (second, b) = one, other
+        if sign == second:
+            return sign, self.by_panels("add", a, b)
+        return 1, self.by_panels("subtract", *((a, b) if sign > 0 else (b, a)))
 
     def _select(self, value: plan.Select, want: Axes) -> Text:
         axes = ordered(value.axes, want)

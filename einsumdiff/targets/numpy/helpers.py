@@ -20,6 +20,28 @@ def _gram(a, order, shape):
     a = a.transpose(order).reshape(shape)
     return a @ a.T
 ''',
+    "_by_panels": '''
+def _by_panels(function, a, b, out=None):
+    """function(a, b) of matrices of which one lies in memory by columns, a power of two apart.
+
+    Then all of a row are at one place of the cache. 64 rows of it are copied at a time, to elsewhere.
+    """
+    by_columns = [x.strides[0] < x.strides[1] for x in (a, b)]
+    other = a if by_columns[0] else b
+    near = by_columns[0] != by_columns[1] and other.strides[1] % 2048 == 0
+    if not near or (out is not None and np.may_share_memory(other, out)):
+        return function(a, b, out=out)
+    if out is None:
+        out = np.empty(a.shape, np.result_type(a, b))
+    held = np.empty((a.shape[1], 72), out.dtype)
+    for k in range(0, len(a), 64):
+        panels = [a[k:k + 64], b[k:k + 64]]
+        turned = held[:, :len(panels[0])]
+        turned[...] = panels[by_columns[1]].T
+        panels[by_columns[1]] = turned.T
+        function(*panels, out=out[k:k + 64])
+    return out
+''',
     "_window": '''
 def _window(a, start, shape, strides):
     """A view of a, which is contiguous: from the entry at start, in strides of bytes. It must stay inside."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
+from einsumdiff import plan
 from einsumdiff.forms import runtime
 from einsumdiff.nodes import Input
 from einsumdiff.plan import Plan
@@ -24,9 +25,14 @@ def source(what: Plan, docstring: str = "") -> str:
 class _Module(Forms):
     def __init__(self, what: Plan) -> None:
         taken = {p.name for p in what.parameters} | {s.name for s in what.statements if hasattr(s, "name")}
+        for one in what.statements:
+            if isinstance(one, plan.Blocked):
+                taken |= {s.name for s in one.body if hasattr(s, "name")}
         super().__init__(taken, [p for p in what.parameters if p.name not in what.indices])
         self.plan = what
         self.known = what.sizes
+        workspace = any(word.startswith("workspace") for word in what.keywords)
+        self.paneled = {} if workspace else what.sizes  # a call would make the copy of a panel
 
     def text(self, docstring: str) -> str:
         body: list[str] = []

@@ -177,6 +177,9 @@ class Products(Operands):
         if op == "logsumexp":
             self.helpers.add("_logsumexp")
             return Text(f"_logsumexp({inner.text}, axis={where})", kept)
+        if op == "total":
+            found = self.einsum([inner], kept)
+            return Text(f"{found.text[:-1]}, out={out})", kept) if out else found
         text = f"{inner.within(ATOM)}.{op}"  # the method: `np.sum` takes a microsecond more
         last = f", out={out}" if out else ""
         return Text(f"{text}(axis={where}{last})" if kept else f"{text}()", kept)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from einsumdiff import plan
 from einsumdiff.nodes import Label
 from einsumdiff.passes.kinds import in_place
+from einsumdiff.passes.panels import crossing
 from einsumdiff.plan import Expr
 from einsumdiff.targets.numpy.expressions import Expressions, constant
 from einsumdiff.targets.numpy.flat import Run, run
@@ -23,12 +24,16 @@ from einsumdiff.targets.numpy.text import (
     unbracketed,
 )
 
+PANELED = {"add", "subtract", "multiply"}
+"""Functions whose result has the type to which their operands promote."""
+
 
 class Statements(Expressions):
     def __init__(self, taken: Collection[str]) -> None:
         super().__init__(taken)
         self.fresh: set[str] = set()  # arrays that were made here, and are contiguous
         self.zeros: set[str] = set()  # those that were made of zeros, and hold the type of all arguments
+        self.store, self.hold = "workspace", "hold"  # where arrays are kept, and what gets them from there
 
     def statement(self, statement: plan.Statement) -> list[str]:
         match statement:
@@ -71,6 +76,8 @@ class Statements(Expressions):
                 return lines
             case plan.Buffer():
                 return self._into_buffer(statement)
+            case plan.Blocked():
+                return self._by_blocks(statement)
             case plan.Copy(name):
                 return [f"{name} = {name}.copy()"]
             case plan.Store() | plan.Operator():
@@ -86,7 +93,8 @@ class Statements(Expressions):
 
     def _over(self, into: plan.Into) -> str:
         """An operation that is written over a variable: `t *= x` where it keeps its name."""
-        text = self._augmented(into) if into.name == into.buffer else None
+        paneled = crossing(plan.parts(into.value), into.axes, self.paneled)
+        text = self._augmented(into) if into.name == into.buffer and not paneled else None
         if text is not None:
             return text
         call = self._by_entries(into.value, into.axes, into.buffer)
@@ -116,14 +124,20 @@ class Statements(Expressions):
                 function, parts = str(in_place(name)), list(operands)
             case _:
                 raise AssertionError("no operation on entries")
-        texts = [part.text for part in self.operands(parts, axes)]
+        laid_out = self.operands(parts, axes)
+        if function in PANELED and crossing(parts, axes, self.paneled):
+            return self.by_panels(function, laid_out[0], laid_out[1], out).text
+        texts = [part.text for part in laid_out]
         return f"np.{function}({', '.join(texts)}, out={out})"
 
     def _kept(self, keep: plan.Keep) -> list[str]:
         """Written into the array that the workspace has of that name; the first time NumPy makes it."""
         self.holds, name = True, keep.name
-        out = f'hold("{name}")'
+        out = f'{self.hold}("{name}")'
         match keep.value:
+            case plan.Ones(axes=axes):  # nobody writes over them
+                made = f'    {name} = workspace["{name}"] = {self.emit(keep.value, axes).text}'
+                return [f"{name} = {out}", f"if {name} is None:", made]
             case plan.Contract():
                 text = self.contracted(keep.value, keep.axes, out)
             case plan.Fold(op, base, axes):
@@ -131,9 +145,53 @@ class Statements(Expressions):
             case _:
                 text = Text(self._by_entries(keep.value, keep.axes, out), keep.axes)
         if text.axes == keep.axes:
-            return [f'{name} = workspace["{name}"] = {text.text}']
-        held = Text(f'workspace["{name}"]', text.axes)
+            return [f'{name} = {self.store}["{name}"] = {text.text}']
+        held = Text(f'{self.store}["{name}"]', text.axes)
         return [f"{held.text} = {text.text}", f"{name} = {self.arranged(held, keep.axes).text}"]
+
+    def _by_blocks(self, one: plan.Blocked) -> list[str]:
+        lines = [line for made in one.made if made.rows is None for line in self._made(made)]
+        lines += [f"{name} = 0" for name in one.sums]
+        later = [made for made in one.made if made.rows is not None]
+        size = self.size(one.size)
+        # with no rows at all, one empty block tells the types
+        last = f"max({size}, 1)" if one.sums or later else size
+        lines.append(f"for {one.start} in range(0, {last}, {one.step}):")
+        body = [f"{one.rows} = slice({one.start}, {one.start} + {one.step})"]
+        if any(isinstance(inner, plan.Keep) for inner in one.body):
+            many = f"min({one.step}, {self.size(one.size)} - {one.start})"
+            body.append(f"{one.store} = workspace.setdefault({many}, {{}})")
+        body += [f"{part} = {array}[{one.rows}]" for part, array in one.parts]
+        around = self.store, self.hold
+        self.store, self.hold = one.store, f"{one.store}.get"
+        for inner in one.body:
+            body += self.statement(inner)
+        self.store, self.hold = around
+        if later:
+            body.append(f"if {one.start} == 0:")
+            body += [f"    {line}" for made in later for line in self._made(made)]
+            body += [f"{made.name}[{one.rows}] = {made.rows}" for made in later]
+        return lines + [f"    {line}" for line in body]
+
+    def _made(self, made: plan.Made) -> list[str]:
+        self.fresh.add(made.name)
+        if made.rows is not None:
+            kind = f"{made.rows}.dtype"
+        elif not made.like:
+            self.typed, kind = True, self.dtype
+        else:
+            kind = (
+                f"{made.like[0]}.dtype" if len(made.like) == 1 else f"np.result_type({', '.join(made.like)})"
+            )
+        text = f"np.empty({self.shape(made.shape)}, {kind})"
+        if not made.kept:
+            return [f"{made.name} = {text}"]
+        self.holds = True
+        return [
+            f'{made.name} = hold("{made.name}")',
+            f"if {made.name} is None:",
+            f'    {made.name} = workspace["{made.name}"] = {text}',
+        ]
 
     def _augmented(self, into: plan.Into) -> str | None:
         """`t += x`, where the variable is the operand that Python writes over."""

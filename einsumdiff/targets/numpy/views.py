@@ -152,6 +152,7 @@ class Operands(Views):
         self.holds = False  # is the workspace read?
         self.typed = False  # is the type of numbers asked for?
         self.known: Mapping[str, int] = {}  # what names of sizes will be about
+        self.paneled: Mapping[str, int] = {}  # the same, where panels may be copied
         self.dtype = next(name for name in ("dtype", "dtype_", "kind_") if name not in taken)
 
     @abstractmethod
@@ -185,6 +186,12 @@ class Operands(Views):
                 break
             items.pop()
         return Text(f"{text.within(ATOM)}[{', '.join(items)}]", axes[first:])
+
+    def by_panels(self, function: str, a: Text, b: Text, out: str = "") -> Text:
+        """A function of two matrices that lie in memory the other way round."""
+        self.helpers.add("_by_panels")
+        last = f", out={out}" if out else ""
+        return Text(f"_by_panels(np.{function}, {a.text}, {b.text}{last})", a.axes)
 
     def operands(self, parts: Sequence[Expr], axes: Axes) -> list[Text]:
         """The parts, ready to be broadcast against each other; one of them spans all axes or nobody does."""
