@@ -14,6 +14,7 @@ from typing import assert_never
 
 from einsumdiff import plan
 from einsumdiff.costs import NUMBER, Cost, folded, measured, number, pair, places, volume
+from einsumdiff.language.table import Function, load_table
 from einsumdiff.nodes import Label
 from einsumdiff.passes.panels import held
 from einsumdiff.passes.templates import opened
@@ -206,7 +207,7 @@ class _Accounts:
             self.reach(beside + made + self.value(one.condition, times, beside + made))
             self.count(self.step(one), times)
             return made
-        steps = opened(one) if isinstance(one, plan.Apply) else None
+        steps = opened(one) if isinstance(one, plan.Apply) and not _helped(one) else None
         if steps is not None:  # its operations take memory, and are counted as one
             self.count(self.step(one), times)
             return self.value(steps, 0, beside)
@@ -232,6 +233,8 @@ class _Accounts:
         match one:  # the differences to the largest, and their exponentials
             case plan.Softmax(base, _, _) | plan.Fold("logsumexp", base, _):
                 self.reach(beside + parts + 2 * volume(base.axes, self.sizes))
+            case plan.Apply() if _helped(one):  # what is divided, and what by
+                self.reach(beside + parts + 2 * made)
         if not isinstance(one, plan.Add) or len(one.terms) == 1:
             self.make(beside + parts, 0.0 if reused else made)
         return made
@@ -284,6 +287,11 @@ class _Accounts:
             k = len(self.letters)
             self.letters.setdefault(label, LETTERS[k % 26] + (str(k // 26) if k >= 26 else ""))
         return ",".join(self.letters[label] for label in labels)
+
+
+def _helped(one: plan.Apply) -> bool:
+    row = load_table()[one.function]
+    return bool(one.axes) and isinstance(row, Function) and row.helped
 
 
 def written_over(one: Expr, k: int) -> bool:

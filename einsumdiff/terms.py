@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from einsumdiff.canonical import collect, colours, form_key
+from einsumdiff.centred import vanishes
 from einsumdiff.cutting import MOST_FACTORS
 from einsumdiff.nodes import (
     Entry,
@@ -196,7 +197,9 @@ def _range(form: Form) -> tuple[AnySize, AnySize]:
 
 
 def simplified(term: Term, builder: Builder) -> list[Term]:
-    """The term with the identities for products applied to its core."""
+    """The term with the identities for products applied to its core; none where that is sure to be 0."""
+    if vanishes(term.product):
+        return []
     core = builder.rewritten(Value((), (term.product,)))
     return [Term(term.axes, one) for one in core.products]
 

@@ -20,7 +20,7 @@ LAYERS = """
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding
     plan.expressions
-    plan.rewriting  plan.statements
+    plan.rewriting  plan.statements  centred
     plan.contents
     language.matrix_faults  tracing.graph  cutting  plan
     program  plan.equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
@@ -54,7 +54,7 @@ LAYERS = """
     passes.gram  passes.sharing  passes.softmax  passes.reuse  passes.ties  passes.numerals  passes.powers
     passes.widening  passes.totals
     passes.flattening
-    distribute  writing  apart
+    distribute  writing  apart  passes.ordering
     outer_sums  recurring  passes.workspace  passes.runs
     passes.blocks
     lower.reading  lower.terms

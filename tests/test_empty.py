@@ -93,3 +93,37 @@ def test_the_end_of_an_axis_that_may_be_empty_is_read_only_where_it_is_there(y, 
         A = np.linspace(-1, 1, n * n).reshape(n, n)
         slope = numerical_jacobian(d._value_alone(), {"A": A}, "A")
         assert_close(function(A=A), slope, 1e-8)
+
+
+ENDS = [
+    "T = roll(A, 1, axis=0) + roll(A, 1, axis=0)\ny = T*exp(T)",
+    "y = roll(A, 1, axis=1)**2",
+    "y = roll(A, (1, 1), axis=(0, 1))**2*A",
+    "y = sum(roll(A, 1, axis=0)*A*A)",
+]
+
+
+@pytest.mark.parametrize("form", ["compressed", "sparse"])
+@pytest.mark.parametrize("program", ENDS)
+def test_what_is_stored_of_an_empty_array_is_nothing(program, form):
+    """An end of an axis is read where it is there, in these forms as in the dense one."""
+    d = derive(program, wrt="A", shapes={"A": "n n"})
+    dense, function = d.compile(), d.compile(form=form)
+    for n in (0, 3, 1, 0):
+        A = np.linspace(-1, 1, n * n).reshape(n, n)
+        slope = numerical_jacobian(d._value_alone(), {"A": A}, "A")
+        assert_close(dense(A), slope, 1e-8)
+        found = function(A)
+        assert found.shape == slope.shape
+        assert_close(found.dense() if form == "compressed" else found.todense(), slope, 1e-8)
+        if form == "compressed":
+            assert (found @ np.ones(A.shape)).shape == slope.shape[: slope.ndim - 2]
+            assert found.T.dense().shape == slope.shape[slope.ndim - 2 :] + slope.shape[: slope.ndim - 2]
+            assert_close(found.sparse(as_matrix=True).todense().reshape(slope.shape), slope, 1e-8)
+
+
+def test_an_end_that_the_program_reads_is_missed_in_every_form():
+    d = derive("x[0]*exp(x)", wrt="x", shapes={"x": "n"})
+    for form in ("dense", "compressed", "sparse"):
+        with pytest.raises(IndexError):
+            d.compile(form=form)(np.zeros(0))

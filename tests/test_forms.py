@@ -624,6 +624,30 @@ def test_a_copy_is_not_made_where_none_is_asked_for():
     assert not np.shares_memory(derive("sum(W*X)", "W").compile()(W=W, X=X), X)
 
 
+@pytest.mark.parametrize(
+    ("program", "shapes"),
+    [
+        ("sum(w*x)", {"w": (3,), "x": (3,)}),
+        ("sum(w*x[1:])", {"w": (2,), "x": (3,)}),
+        ("sum(w*x[::-1])", {"w": (3,), "x": (3,)}),
+        ("sum(w*x.T)", {"w": (2, 3), "x": (3, 2)}),
+        ("sum(w*x[:, 0])", {"w": (3,), "x": (3, 2)}),
+        ("sum(w*x[:, None])", {"w": (3, 5), "x": (3,)}),
+        ("w*x", {"w": (), "x": ()}),
+        ("w*x[1]", {"w": (), "x": (3,)}),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+@pytest.mark.parametrize("check", [False, True])
+def test_a_view_cannot_be_written_into_and_leaves_the_argument_as_it_is(program, shapes, check):
+    given = sample(shapes)
+    found = derive(program, "w", shapes=shapes).compile(copy=False, check=check)(**given)
+    right = derive(program, "w", shapes=shapes)(**given)
+    assert_close(found, right, 1e-15)
+    assert not found.flags.writeable and np.shape(found) == np.shape(right)
+    assert all(array.flags.writeable for array in given.values() if isinstance(array, np.ndarray))
+
+
 @pytest.mark.parametrize("form", ["operator", "compressed", "sparse"])
 @pytest.mark.parametrize(
     "program",

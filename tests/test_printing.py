@@ -128,8 +128,8 @@ GOLDEN = [
     ("(x - mean(x))/std(x)", "x", 1,
         "v[i] = x[i] - sum[j](x[j])/n\n"
         "w = sqrt(sum[i](v[i]**2)/n)\n"
-        "dy[i]/dx[m] = delta[i,m]/w - v[i]*v[m]/(w**3*n) - 1/(w*n) + v[i]*sum[j](v[j])/(w**3*n**2)",
-        "diagonal in (i, m) plus rank 3"),
+        "dy[i]/dx[m] = delta[i,m]/w - v[i]*v[m]/(w**3*n) - 1/(w*n)",
+        "diagonal in (i, m) plus rank 2"),
     ("C[j0,j1,j2,j3] = A[d0,j0,d1,j1]*B[j2,d1,d0,j3]", "A", 1,
         "dC[j0,j1,j2,j3]/dA[m,n,p,q] = delta[j0,n]*delta[j1,q]*B[j2,p,m,j3]",
         "block-diagonal in (j0, n), (j1, q): n*q equal blocks of r*s by m*p"),

@@ -58,19 +58,25 @@ WRITTEN = {
         "x: (n,); w: (p,); Z[i] = x[i+k]*w[k]",
         {"x": (7,), "w": (3,)},
         lambda x, w: np.convolve(x, w[::-1], "valid"),
-        "_window(result, 0, (n - p + 1, p), (n + 1, 1))[...] = w",
+        "np.ndarray((n - p + 1, p), dtype, result, 0, (result.itemsize*(n + 1), result.itemsize))",
     ),
     "a convolution of two axes": (
         "X: (m, n); w: (p, q); Z[i,j] = X[i+k,j+l]*w[k,l]",
         {"X": (5, 7), "w": (2, 3)},
         windows,
-        "_window(result, 0, ",
+        "np.ndarray((m - p + 1, n - q + 1, p, q), dtype, result, 0, (",
     ),
     "a convolution with steps": (
         "x: (7,); w: (3,); Z[i] = x[2*i+k]*w[k]",
         {"x": (7,), "w": (3,)},
         lambda x, w: np.convolve(x, w[::-1], "valid")[::2],
-        "_window(result, 0, (3, 3), (9, 1))[...] = w",
+        "np.ndarray((3, 3), dtype, result, 0, (result.itemsize*9, result.itemsize))[...] = w",
+    ),
+    "a convolution that does not begin with the first entry": (
+        "x: (n,); w: (p,); Z[i] = x[i+k+1]*w[k]",
+        {"x": (7,), "w": (3,)},
+        lambda x, w: np.convolve(x[1:], w[::-1], "valid"),
+        "_window(result, 1, (n - p, p), (result.itemsize*(n + 1), result.itemsize))[...] = w",
     ),
 }
 
@@ -113,10 +119,26 @@ def test_slices_of_the_memory_of_few_elements(n):
         assert_close(found, np.eye(n))
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_windows_on_the_memory_may_be_empty(first):
+    d = derive(f"x: (n,); w: (p,); Z[i] = x[i+k+{first}]*w[k]", wrt="x")
+    for n, p in ((3, 0), (4, 3), (2, 2), (1, 1), (1, 0), (0, 0), (2, 1)):
+        if n - p + 1 < first:
+            continue
+        x, w = np.ones(n), np.arange(2.0, p + 2)
+        right = np.zeros((n - p + 1 - first, n))
+        for i in range(len(right)):
+            right[i, i + first : i + first + p] = w
+        if n or not first:
+            assert_close(d(x, w), right)
+            assert_close(d.compile()(x, w), right)
+
+
 def test_products_over_several_axes_are_of_matrices():
     d = derive("T[i,j,k]*B[j,q]*C[k,q]*A[i,q]", wrt="A", shapes={"T": "m n p", "A": "m r"})
     text = lines(d, sizes={"m": 3, "n": 2, "p": 5, "r": 7})
-    assert "tensordot" not in text and "(T.reshape((m*n, p)) @ C).reshape((m, n, r))" in text
+    assert "tensordot" not in text and "T.reshape((m*n, p)).dot(C).reshape((m, n, r))" in text
+    assert "tensordot" not in lines(d) and " @ " in lines(d)  # of sizes that are not known
     arrays = sample({"T": (3, 2, 5), "B": (2, 7), "C": (5, 7), "A": (3, 7)})
     right = np.einsum("ijk,jq,kq->iq", arrays["T"], arrays["B"], arrays["C"])
     assert_close(d(**arrays), right)
@@ -202,8 +224,10 @@ def test_logsumexp_of_what_is_not_finite():
 def test_the_kind_of_a_result_is_that_of_the_arguments(form):
     program = "exp(x)" if form == "one array" else "exp(x)*sum(w)"
     function = derive(program, wrt="x", shapes={"x": "n", "w": "p"} if "w" in program else None).compile()
-    assert "promote_types" in derive(program, wrt="x", shapes={"x": "n"}).source()
-    for kinds in (("f4", "f4"), ("f4", "f8"), ("f8", "f4"), ("i8", "f4"), ("f8", "f8"), ("f2", "f4")):
+    said = derive(program, wrt="x", shapes={"x": "n"}).source()
+    assert f"dtype = _DOUBLE if x.dtype is{' w.dtype is' * ('w' in program)} _DOUBLE else" in said
+    pairs = ("f4 f4", "f4 f8", "f8 f4", "i8 f4", "f8 f8", "f2 f4", ">f8 f8", "f8 >f8", "i1 ?", "g f8", "f8 g")
+    for kinds in map(str.split, pairs):
         arrays = [np.ones(2, kind) for kind in kinds[: 1 if form == "one array" else 2]]
         assert function(*arrays).dtype == np.result_type(*arrays, np.float32)
 
@@ -227,7 +251,7 @@ def test_a_logsumexp_that_is_read_once_below_an_exponential_is_no_variable(progr
     arrays = sample(shapes)
     wrt = next(iter(shapes))
     d = derive(program, wrt=wrt, shapes={"c": "p" if shapes.get("c") else ()} if "c" in shapes else None)
-    assert ("_softmax(" in lines(d) and " = _logsumexp(" not in lines(d)) == whole
+    assert ("_softmax" in lines(d) and " = _logsumexp(" not in lines(d)) == whole
     *names, last = (part.strip() for part in program.split(";"))
 
     def function(**given):
@@ -266,3 +290,39 @@ def test_an_array_that_takes_its_order_from_an_argument_is_not_written_as_memory
     turned = derive("f[i] = x[i]*A[j,i]*x[j]*c[j]", wrt="x")
     other = lambda x, A, c: x * (A.T @ (x * c))
     assert_close(turned(**arrays), numerical_jacobian(other, arrays, "x"), 1e-9)
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", "g"])
+def test_a_sigmoid_of_one_exponential_is_right_at_both_ends(kind):
+    """To a few roundings of the value itself, which is far below that of 1 on the left."""
+    d = derive("sum(c*sigmoid(x))", wrt="c")
+    assert "_sigmoid(x)" in lines(d)
+    least = float(np.log(np.finfo(kind).tiny))
+    x = np.concatenate([np.linspace(least, 100, 997), np.linspace(max(least, -30), 30, 61)]).astype(kind)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        found = d(c=x, x=x)
+        far = d.compile()(x[:3], np.array([-np.inf, np.inf, np.nan], kind))
+    exact = x.astype("g")
+    right = np.where(exact < 0, np.exp(np.minimum(exact, 0)), 1) / (1 + np.exp(-np.abs(exact)))
+    assert found.dtype == kind
+    assert np.all(np.abs(found - right) <= 4 * np.finfo(kind).eps * right)
+    assert far[:2].tolist() == [0, 1] and np.isnan(far[2])
+
+
+@pytest.mark.parametrize("kind", ["?", "i1", "u1", "i8"])
+def test_a_sigmoid_of_whole_numbers_is_that_of_floats(kind):
+    function = derive("sum(c*sigmoid(x))", wrt="c").compile()
+    x = np.array([0, 1, 5, 12, 100]).astype(kind)
+    right = 1 / (1 + np.exp(-x.astype(float)))
+    found = function(np.ones(5), x)
+    assert found.dtype == float
+    assert_close(found, right, 1e-15)
+
+
+@pytest.mark.parametrize("n", [2, 5, 20_000])
+def test_products_with_a_sigmoid_have_the_slope_of_differences(n):
+    x = np.linspace(-40, 40, n)
+    d = derive("sum(c*sigmoid(x)**2)", wrt="x")
+    s = 1 / (1 + np.exp(-x))
+    for sizes in ({}, {"n": n}):
+        assert_close(d.compile(sizes=sizes)(x, x), 2 * x * s * s * (1 / (1 + np.exp(x))), 1e-12)

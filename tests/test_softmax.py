@@ -53,12 +53,16 @@ def test_numbers_are_those_of_differences(program, wrt, order):
 @pytest.mark.parametrize(("program", "wrt"), PROGRAMS)
 def test_one_exponential_is_taken(program, wrt):
     source = of(program, wrt)[0].source()
-    assert source.count("_softmax(") == 2 and source.count("np.exp(") == 1 and "np.log" not in source
+    assert (
+        len(re.findall(r"_softmax(_of_all)?\(", source)) == 2
+        and source.count("np.exp(") == 1
+        and "np.log" not in source
+    )
 
 
 def test_a_logsumexp_that_is_read_elsewhere_is_kept():
     d, given = of("s = logsumexp(Z, axis=1); y = sum(s**2)", "Z")
-    assert "_softmax(" not in d.source()
+    assert "_softmax" not in d.source()
     given = {"Z": given["Z"]}
     assert_close(d(**given), numerical_jacobian(lambda Z: d.compile(value=True)(Z)[0], given, "Z"))
     value, found = of("logsumexp(z)", "z")[0].compile(value=True)(sample(SHAPES)["z"])
@@ -69,7 +73,7 @@ def test_a_logsumexp_that_is_read_elsewhere_is_kept():
 
 @pytest.mark.parametrize(("program", "wrt"), NOT)
 def test_what_is_no_softmax_stays(program, wrt):
-    assert "_softmax(" not in of(program, wrt)[0].source()
+    assert "_softmax" not in of(program, wrt)[0].source()
 
 
 def test_large_arguments_and_infinities():

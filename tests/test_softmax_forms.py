@@ -56,7 +56,7 @@ def test_it_is_the_slope(program, wrt, order, shapes, form):
 @pytest.mark.parametrize("form", ["dense", "compressed", "operator"])
 def test_one_exponential_of_an_entry_is_enough(program, wrt, order, shapes, form):
     text = derived(program, wrt, order, shapes).source(form=form)
-    assert "_softmax(" in text and "_logsumexp(" not in text and text.count("np.exp(") == 1
+    assert "_softmax" in text and "_logsumexp(" not in text and text.count("np.exp(") == 1
 
 
 @pytest.mark.parametrize(("program", "wrt", "order", "shapes"), BOTH)

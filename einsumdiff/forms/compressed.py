@@ -48,7 +48,8 @@ class Compressed:
             function, *given = made
             shape, split, cores, dtype = function(*given)
             self.shape, self.split = tuple(shape), split
-            self.cores, self.dtype = tuple(constants_added(cores)), np.dtype(dtype)
+            cores = () if 0 in self.shape else constants_added(cores)  # no entries, no terms
+            self.cores, self.dtype = tuple(cores), np.dtype(dtype)
             self._made = ()
         return object.__getattribute__(self, name)
 

@@ -205,6 +205,7 @@ def sparse(
     from scipy.sparse import coo_array
 
     size = [prod(part) for part in (shape[:split], shape[split:])] if as_matrix else list(shape)
+    cores = () if 0 in shape else cores  # what an end of an empty axis holds is not there
     kind = np.int32 if max([*size, 1]) <= np.iinfo(np.int32).max else np.int64
     every = range(len(shape))
     parts = [every[:split], every[split:]] if as_matrix else [[axis] for axis in every]

@@ -44,6 +44,7 @@ def kept(
     """
     for term in terms:
         one = separated(term, shape)
+        ends = plan.ends(one.axes, shape)
         places = []
         for label, hot in one.places.items():
             index = products.places(hot)
@@ -56,10 +57,11 @@ def kept(
         factors = []
         for factor in one.factors:
             free = factor.free
-            found = next((hit for hit in _orders(free, factor, one) if hit[1] in known.factors), None)
+            hits = ((order, (key, ends)) for order, key in _orders(free, factor, one))
+            found = next((hit for hit in hits if hit[1] in known.factors), None)
             if found is not None:
-                order, key = found
-                name, positions = known.factors[key]
+                order, same = found
+                name, positions = known.factors[same]
                 factors.append(plan.Load(name, tuple(order[k] for k in positions)))
                 continue
             value = products.product(factor)
@@ -69,26 +71,26 @@ def kept(
             if not name or (name in shared and name not in known.copies):
                 variable = fresh("t")
                 own = isinstance(value, plan.Load | plan.View) and value.name in shared
-                yield plan.Assign(variable, value, value.axes, own=own)
+                yield plan.Assign(variable, value, value.axes, own=own, ends=ends)
                 if name:
                     known.copies[name] = variable
                 name = variable
             name = known.copies.get(name, name)
             factors.append(plan.Load(name, value.axes))
             for _, key in _orders(free, factor, one, just=1):
-                known.factors[key] = name, tuple(free.index(n) for n in value.axes)
+                known.factors[key, ends] = name, tuple(free.index(n) for n in value.axes)
         guards = tuple((guard.form, guard.op) for guard in one.guards)
         scale = Product(one.scale.coefficient, tuple(f for f in one.scale.factors if isinstance(f, Extent)))
         numbers = tuple(f for f in one.scale.factors if not isinstance(f, Extent))
         size = products.product(scale)
         if numbers:
             number = Product(1, numbers, one.scale.bound)
-            key = term_key(Term((), number))
+            key = term_key(Term((), number)), ends
             if key not in known.factors:
                 value = products.product(number)
                 variable = fresh("t")
                 own = isinstance(value, plan.Load | plan.View) and value.name in shared
-                yield plan.Assign(variable, value, (), own=own)
+                yield plan.Assign(variable, value, (), own=own, ends=ends)
                 known.factors[key] = variable, ()
             size = products.scaled(plan.Load(known.factors[key][0], ()), scale)
         yield plan.Kept(one.labels, one.axes, size, tuple(factors), guards, tuple(places))

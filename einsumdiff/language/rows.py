@@ -113,6 +113,11 @@ class Function:
     options: tuple[str, ...]
     span: Span
 
+    @property
+    def helped(self) -> bool:
+        """Does NumPy's source bring a function `_name` along that takes fewer calls of NumPy for an array?"""
+        return "helper" in self.options
+
 
 @dataclass(frozen=True, slots=True)
 class Case:

@@ -408,6 +408,9 @@ def touched(one: plan.Statement) -> set[str]:
             return {name} | plan.reads(value)
         case plan.Loop(_, _, body) | plan.Buffer(_, _, body):
             return set().union(*map(touched, body), *({b.name} for b in body if hasattr(b, "name")))
+        case plan.Blocked(made=made, parts=parts, body=body):
+            names = {name for pair in parts for name in pair} | {one.name for one in made}
+            return names.union(*map(touched, body))
         case _:
             return set()
 

@@ -67,7 +67,8 @@ def worth(value: Expr) -> bool:
 
 def _values(statements: Iterable[plan.Statement]) -> Iterator[Expr]:
     for one in statements:
-        if isinstance(one, plan.Assign) or (isinstance(one, plan.Write) and not one.at_an_end):
+        late = one.ends if isinstance(one, plan.Assign) else isinstance(one, plan.Write) and one.at_an_end
+        if isinstance(one, plan.Assign | plan.Write) and not late:
             yield one.value
         elif isinstance(one, plan.Buffer):
             yield from _values(one.body)
@@ -117,7 +118,7 @@ class _Sharing:
         found: list[plan.Statement] = []
         for one in old:
             match one:
-                case plan.Assign(name, value, axes):
+                case plan.Assign(name, value, axes) if not one.ends:
                     number, order = self.keys.of(value)
                     own = number in self.often and number not in self.names and set(axes) == set(order)
                     if own and name not in self.written:

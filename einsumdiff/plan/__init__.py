@@ -57,6 +57,7 @@ from einsumdiff.plan.statements import (
     Times,
     Write,
     Zeros,
+    ends,
 )
 
 __all__ = [
@@ -110,6 +111,7 @@ __all__ = [
     "Write",
     "Zeros",
     "contents",
+    "ends",
     "everything",
     "parts",
     "reads",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from einsumdiff.errors import Unsupported
@@ -20,13 +20,15 @@ from einsumdiff.sizes import AnySize, Size, symbol
 @dataclass(frozen=True, slots=True)
 class Assign:
     """`name = value`, laid out as `axes`; an axis that the value lacks repeats it. An axis of size 1 is
-    None. `own`: the array must not share memory with another; `shown`: if it does, it is read-only."""
+    None. `own`: the array must not share memory with another; `shown`: if it does, it is read-only. Where one
+    of the sizes `ends` is 0, what it reads may not be there, and nobody reads the array."""
 
     name: str
     value: Expr
     axes: tuple[Label | None, ...]
     own: bool = False
     shown: bool = False
+    ends: tuple[AnySize, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,13 @@ class Write:
     def at_an_end(self) -> bool:
         """Whether it writes at a number along an axis that may be empty: what it reads may not be there then,
         so nothing of its value is evaluated before."""
-        places = zip(self.forms, self.shape, strict=True)
-        return self.apart and any(not f.coefficients and isinstance(size, Size) for f, size in places)
+        return self.apart and bool(ends(self.forms, self.shape))
+
+
+def ends(forms: Sequence[Form], shape: Sequence[AnySize]) -> tuple[AnySize, ...]:
+    """The sizes of the axes that may be empty, and in which a number is the place."""
+    at = (size for form, size in zip(forms, shape, strict=True) if not form.coefficients)
+    return tuple(dict.fromkeys(size for size in at if isinstance(size, Size)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from einsumdiff.language.table import Function, NamedNumber, Operation, load_tab
 from einsumdiff.passes.panels import crossing
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import Size
+from einsumdiff.targets.numpy.helpers import HELPERS
 from einsumdiff.targets.numpy.places import Places
 from einsumdiff.targets.numpy.products import Products, places
 from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, SIGN, SUM, Axes, Text, level_of, number
@@ -66,9 +67,12 @@ class Expressions(Products, Places):
             case plan.Fold(op, base, axes):
                 return self.folded(op, base, axes, want)
             case plan.Softmax(base, labels, _):
-                self.helpers.add("_softmax")
                 inner = self.emit(base, want)
                 kept = tuple(label for label in inner.axes if label not in labels)
+                if not kept:
+                    self.helpers.add("_softmax_of_all")
+                    return Text(f"_softmax_of_all({inner.text})", inner.axes)
+                self.helpers.add("_softmax")
                 return Text(f"_softmax({inner.text}, axis={places(inner.axes, kept)})", inner.axes)
             case plan.Others(base, label, axes):
                 self.helpers.add("_product_of_others")
@@ -89,6 +93,9 @@ class Expressions(Products, Places):
                 self.read(row)
                 axes = ordered(axes, want)
                 parts = self.operands(operands, axes)
+                if axes and row.helped and f"_{row.name}" in HELPERS:
+                    self.helpers.add(f"_{row.name}")
+                    return Text(f"_{row.name}({', '.join(part.text for part in parts)})", axes)
                 parameters = tuple(p.name for p in row.parameters)[: len(parts)]
                 texts = tuple(part.within(ATOM) if row.spelling.template else part.text for part in parts)
                 text = row.spelling.spell(parameters, texts)

@@ -11,11 +11,15 @@ from einsumdiff.targets.numpy.statements import Statements
 from einsumdiff.targets.numpy.text import Axes, tuple_of, wrapped
 from einsumdiff.targets.numpy.views import volume
 
+DOUBLE = "_DOUBLE"
+"""What a module calls the kind of most arrays."""
+
 
 class Forms(Statements):
     def __init__(self, taken: Collection[str], numbers: Sequence[Input]) -> None:
         super().__init__(taken)
         self.numbers = numbers  # the parameters, but those that hold places
+        self.doubles = False  # is the kind of most arrays asked for?
         self.runtime: dict[str, None] = {}  # the forms whose objects are made
         self.later: list[str] = []  # functions that are called when a result is asked for its patterns
 
@@ -32,11 +36,12 @@ class Forms(Statements):
         """The floating-point kind that the parameters have in common; they may be kinds, and no arrays."""
         if not self.numbers:
             return "np.dtype(float)"
-        kinds = [f"{p.name}.dtype" for p in self.numbers]
-        if arrays and len(kinds) <= 2 and all(p.shape for p in self.numbers):  # less than half the time
-            both = kinds[0] if len(kinds) == 1 else f"np.promote_types({', '.join(kinds)})"
-            return f"np.promote_types({both}, np.float32)"
-        return f"np.result_type({', '.join(p.name for p in self.numbers)}, np.float32)"
+        common = f"np.result_type({', '.join(p.name for p in self.numbers)}, np.float32)"
+        if not arrays or not all(p.shape for p in self.numbers):
+            return common
+        self.doubles = True  # NumPy has one object for this kind, and to compare objects takes no time
+        same = " is ".join(f"{p.name}.dtype" for p in self.numbers)
+        return f"{DOUBLE} if {same} is {DOUBLE} else {common}"
 
     def _stored(self, store: plan.Store) -> list[str]:
         self.runtime[store.form] = None

@@ -43,18 +43,17 @@ def _by_panels(function, a, b, out=None):
     return out
 ''',
     "_window": '''
-def _window(a, start, shape, steps):
-    """A view of a, which is contiguous: from start, axis n moves steps[n] entries. It must stay inside."""
+def _window(a, start, shape, strides):
+    """A view of a, which is contiguous: from the entry at start, in strides of bytes. It must stay inside."""
     if 0 in shape:
         return np.empty(shape, a.dtype)
-    size = a.itemsize
-    return np.ndarray(shape, a.dtype, a, size*start, [size*step for step in steps])
+    return np.ndarray(shape, a.dtype, a, a.itemsize*start, strides)
 ''',
     "_read_only": '''
 def _read_only(a):
-    """A view of a that cannot be written into."""
+    """A number as an array that cannot be written into."""
     a = np.asarray(a).view()
-    a.flags.writeable = False
+    a.setflags(False)
     return a
 ''',
     "_gather": '''
@@ -95,6 +94,13 @@ def _logsumexp(a, axis):
     with np.errstate(divide="ignore"):
         return np.log(np.exp(a - top).sum(axis=axis)) + top.squeeze(axis)
 ''',
+    "_sigmoid": '''
+def _sigmoid(a):
+    """1/(1 + exp(-a)) by one exponential that does not overflow; from 80 on the result is 1 in any kind."""
+    e = np.exp(np.minimum(a, 11.0 if a.dtype.char == "e" else 80.0))  # float16 ends at exp(11.09)
+    e /= 1.0 + e
+    return e
+''',
     "_softmax": '''
 def _softmax(a, axis):
     """exp(a) over its sum along the axis (or axes), with the largest entry taken out."""
@@ -103,6 +109,16 @@ def _softmax(a, axis):
         top = np.where(np.isfinite(top), top, np.zeros_like(top))
     result = np.exp(a - top)
     result /= result.sum(axis=axis, keepdims=True)
+    return result
+''',
+    "_softmax_of_all": '''
+def _softmax_of_all(a):
+    """exp(a) over the sum of all of it, with the largest entry taken out."""
+    top = np.maximum.reduce(a, None)
+    if not -np.inf < top < np.inf:
+        top = np.where(np.isfinite(top), top, np.zeros_like(top))
+    result = np.exp(a - top)
+    result /= np.add.reduce(result, None)
     return result
 ''',
     "_adjugate": '''

@@ -9,7 +9,7 @@ from einsumdiff.forms import runtime
 from einsumdiff.nodes import Input
 from einsumdiff.plan import Plan
 from einsumdiff.sizes import names
-from einsumdiff.targets.numpy.forms import Forms
+from einsumdiff.targets.numpy.forms import DOUBLE, Forms
 from einsumdiff.targets.numpy.helpers import HELPERS
 from einsumdiff.targets.numpy.text import ATOM, PRODUCT, quoted, wrapped
 
@@ -77,6 +77,8 @@ class _Module(Forms):
         if len(helpers) and set(self.runtime) - {"operator"}:
             imports[:1] = [*runtime.FIRST, *imports[:1]]
         helpers += self.later
+        if self.doubles:
+            imports += ["", f"{DOUBLE} = np.dtype(float)"]
         function = f"def {self.plan.name}({parameters}):\n" + textwrap.indent(text, "    ")
         return (
             "\n".join(imports)
@@ -127,9 +129,11 @@ class _Module(Forms):
             if not wanted:
                 continue
             rank = len(parameter.shape)
-            if len(wanted) == rank:
+            if set(wanted) == {0}:
+                lines.append(f"{wanted[0]} = len({parameter.name})")
+            elif len(wanted) == rank:
                 targets = ", ".join(wanted[axis] for axis in range(rank))
-                lines.append(f"{targets}{',' * (rank == 1)} = {parameter.name}.shape")
+                lines.append(f"{targets} = {parameter.name}.shape")
             else:
                 lines += [f"{name} = {parameter.name}.shape[{axis}]" for axis, name in sorted(wanted.items())]
         for name, one in sources.items():

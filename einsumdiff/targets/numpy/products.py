@@ -15,12 +15,12 @@ from einsumdiff.targets.numpy.views import Operands, ordered, volume
 WIDE = 2**19
 """Of so many numbers on, a matrix is multiplied faster with the thin one on its left: BLAS reads it once.
 
-    X @ W   ->   (W.T @ X.T).T        1.2 to 2 times as fast in OpenBLAS, X.T @ W up to 3 times
+    X @ W   ->   (W.T @ X.T).T        1.1 to 2 times as fast in OpenBLAS, X.T @ W up to 3 times
 
 Smaller ones stay in the cache, and have loops of their own, which are faster as they stand."""
 SMALL = 2**15
 """Up to so many multiplications the method is called: half a microsecond less for `A.dot(b)` than `A @ b`."""
-THIN = 8
+THIN = 5
 """A thin matrix has so many times fewer columns than the wide one has rows, and columns."""
 
 
@@ -62,13 +62,13 @@ class Products(Operands):
                 return self._with_itself(left, right, rows, columns, summed)
         if not batch:
             a, b = self.emit(left, rows + summed), self.emit(right, summed + columns)
-            return self._tensor_product(a, b, summed)
+            return self._tensor_product(a, b, summed, self._small(value))
         a, b = self.emit(left, ()), self.emit(right, ())
         axes = ordered(batch + rows + columns, want)
         found = self.einsum([a, b], axes)
         return Text(f"{found.text[:-1]}, out={out})", axes) if out else found
 
-    def _tensor_product(self, a: Text, b: Text, summed: Axes) -> Text:
+    def _tensor_product(self, a: Text, b: Text, summed: Axes, small: bool) -> Text:
         """The sum over all common axes as a product of matrices, whose axes may be groups of axes.
 
         `np.tensordot` does the same, but takes microseconds to find it, and transposes before it reshapes,
@@ -87,10 +87,14 @@ class Products(Operands):
         inner = max(orders, key=lambda order: sum(_splits(side, order) * len(side.axes) for side in (a, b)))
         left, rows = self._grouped(a, inner, True)
         right, columns = self._grouped(b, inner, False)
-        text = f"{left.within(MATMUL)} @ {right.within(POWER)}"
+        if small:
+            text = Text(f"{left.within(ATOM)}.dot({right.text})", rows + columns)
+        else:
+            text = Text(f"{left.within(MATMUL)} @ {right.within(POWER)}", rows + columns, MATMUL)
         if len(rows) <= 1 and len(columns) <= 1:
-            return Text(text, rows + columns, MATMUL)
-        return Text(f"({text}).reshape({self.shape([n.size for n in rows + columns])})", rows + columns)
+            return text
+        shape = self.shape([n.size for n in text.axes])
+        return Text(f"{text.within(ATOM)}.reshape({shape})", text.axes)
 
     def _grouped(self, text: Text, inner: Axes, last: bool) -> tuple[Text, Axes]:
         """The array as a matrix, or a vector, with the axes `inner` as the last one or as the first; and

@@ -12,7 +12,17 @@ from einsumdiff.passes.panels import crossing
 from einsumdiff.plan import Expr
 from einsumdiff.targets.numpy.expressions import Expressions, constant
 from einsumdiff.targets.numpy.flat import Run, run
-from einsumdiff.targets.numpy.text import ATOM, POWER, PRODUCT, Axes, Text, number, quoted, unbracketed
+from einsumdiff.targets.numpy.text import (
+    ATOM,
+    POWER,
+    PRODUCT,
+    Axes,
+    Text,
+    number,
+    quoted,
+    tuple_of,
+    unbracketed,
+)
 
 PANELED = {"add", "subtract", "multiply"}
 """Functions whose result has the type to which their operands promote."""
@@ -22,6 +32,7 @@ class Statements(Expressions):
     def __init__(self, taken: Collection[str]) -> None:
         super().__init__(taken)
         self.fresh: set[str] = set()  # arrays that were made here, and are contiguous
+        self.zeros: set[str] = set()  # those that were made of zeros, and hold the type of all arguments
         self.store, self.hold = "workspace", "hold"  # where arrays are kept, and what gets them from there
 
     def statement(self, statement: plan.Statement) -> list[str]:
@@ -31,11 +42,13 @@ class Statements(Expressions):
                 if _in_order(rest):
                     self.fresh.add(name)
                 return [f"{name} = {self.assigned(rest, axes, False)}", f"{name}[{test}] = {number(chosen)}"]
+            case plan.Assign(name, value, axes, own) if statement.ends:
+                there = " and ".join(self.size(size, ATOM) for size in statement.ends)
+                return [f"{name} = {self.assigned(value, axes, own)} if {there} else np.zeros(0)"]
             case plan.Assign(name, value, axes, own, shown):
                 text = self.assigned(value, axes, own)
                 if shown and _shares(value):
-                    self.helpers.add("_read_only")
-                    text = f"_read_only({text})"
+                    return self._read_only(name, text, bool(axes))
                 if None not in axes and not _shares(value) and _in_order(value):
                     self.fresh.add(name)
                 return [f"{name} = {text}"]
@@ -48,6 +61,7 @@ class Statements(Expressions):
             case plan.Zeros(name, shape):
                 self.typed = True
                 self.fresh.add(name)
+                self.zeros.add(name)
                 return [f"{name} = np.zeros({self.shape(shape)}, {self.dtype})"]
             case plan.Write():
                 line = self._written(statement)
@@ -68,6 +82,14 @@ class Statements(Expressions):
                 return [f"{name} = {name}.copy()"]
             case plan.Store() | plan.Operator():
                 raise AssertionError("a form that is not dense")
+
+    def _read_only(self, name: str, text: str, an_array: bool) -> list[str]:
+        """A view that cannot be written into, and is not the caller's own object."""
+        if not an_array:  # it may be a number of Python's
+            self.helpers.add("_read_only")
+            return [f"{name} = _read_only({text})"]
+        view = f"{text}[...]" if text.isidentifier() else text
+        return [f"{name} = {view}", f"{name}.setflags(False)"]
 
     def _over(self, into: plan.Into) -> str:
         """An operation that is written over a variable: `t *= x` where it keeps its name."""
@@ -291,10 +313,15 @@ class Statements(Expressions):
         return f"{name}.reshape(-1)[{start}:{stop}:{self.size(step)}]", (label,)
 
     def _window(self, name: str, found: Run) -> tuple[str, Axes]:
-        self.helpers.add("_window")
+        """A window on the memory. One that begins with it is inside even where it is empty."""
         axes = tuple(label for label, _ in found.steps)
-        steps = self.shape([step for _, step in found.steps])
+        size = f"{name}.itemsize"
+        steps = tuple_of(size if step == 1 else f"{size}*{self.size(step, ATOM)}" for _, step in found.steps)
         shape = self.shape([label.size for label in axes])
+        if found.start == 0:
+            kind = self.dtype if name in self.zeros else f"{name}.dtype"
+            return f"np.ndarray({shape}, {kind}, {name}, 0, {steps})[...]", axes
+        self.helpers.add("_window")
         return f"_window({name}, {self.size(found.start)}, {shape}, {steps})[...]", axes
 
 
