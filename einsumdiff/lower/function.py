@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from einsumdiff import plan
-from einsumdiff.accounts import account, taken
+from einsumdiff.accounts import account
 from einsumdiff.distribute import multiplied_out
 from einsumdiff.errors import NameFault, Unsupported
 from einsumdiff.forms import storing
@@ -37,7 +37,7 @@ from einsumdiff.passes.kinds import Kinds
 from einsumdiff.passes.numerals import as_floats, compares
 from einsumdiff.passes.ordering import earlier, let_go
 from einsumdiff.passes.powers import multiplied
-from einsumdiff.passes.reuse import LARGE, reused
+from einsumdiff.passes.reuse import reused
 from einsumdiff.passes.sharing import shared
 from einsumdiff.passes.softmax import softmaxes
 from einsumdiff.passes.ties import filled
@@ -221,16 +221,15 @@ class _Lowering(Definitions):
         if self.options.form != "dense" or not self.options.in_place:
             return statements
         kinds, sizes = Kinds(numbers, real), self.products.assumed
-        early = statements if self.options.workspace else earlier(statements, returns)
-        better = early != statements
-        if better:
-            late, soon = (taken(let_go(order, returns, sizes), sizes) for order in (statements, early))
-            better = soon[0] + LARGE <= late[0]
-        order = early if better else statements
+        every = {name for one in self.program.inputs for size in one.shape for name in names(size)}
+        known = every <= sizes.keys()
+        sooner = earlier(statements, returns, sizes) if known and not self.options.workspace else None
+        order = statements if sooner is None else sooner
         found = reused(order, returns, kinds, sizes, fresh, all_of_them=self.options.workspace)
-        found = blocked(found, returns, kinds, sizes, self._named, fresh)
-        found = totalled(found, Kinds(numbers, real), sizes, fresh)
-        found = let_go(found, returns, sizes) if better else found
+        if sizes or known:
+            found = blocked(found, returns, kinds, sizes, self._named, fresh)
+            found = totalled(found, Kinds(numbers, real), sizes, fresh)
+        found = found if sooner is None else let_go(found, returns, sizes)
         return kept(found, returns, fresh) if self.options.workspace else found
 
     def _formed(self, result: Result, k: int, splits: Sequence[int]) -> str:

@@ -12,11 +12,24 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from einsumdiff import plan
+from einsumdiff.accounts import taken
 from einsumdiff.costs import volume
 from einsumdiff.passes.reuse import LARGE, shared_memory, touched
 
 
-def earlier(statements: Sequence[plan.Statement], returns: Collection[str]) -> list[plan.Statement]:
+def earlier(
+    statements: Sequence[plan.Statement], returns: Collection[str], sizes: Mapping[str, int]
+) -> list[plan.Statement] | None:
+    """The statements in the order in which results come as soon as they can; None where no less memory is
+    taken, once what is dead has gone."""
+    soon = _soon(statements, returns)
+    if soon is None:
+        return None
+    before, after = (taken(let_go(order, returns, sizes), sizes)[0] for order in (statements, soon))
+    return soon if after + LARGE <= before else None
+
+
+def _soon(statements: Sequence[plan.Statement], returns: Collection[str]) -> list[plan.Statement] | None:
     """The statements, each that assigns a whole result right behind the last that it needs.
 
     It needs what makes, or writes into, a variable that it reads, or one that may share its memory.
@@ -36,6 +49,8 @@ def earlier(statements: Sequence[plan.Statement], returns: Collection[str]) -> l
                 moved.add(k)
         for name in _changed(one):
             made[name] = k
+    if not moved:
+        return None
     found = []
     for k, one in enumerate(statements):
         if k not in moved:
