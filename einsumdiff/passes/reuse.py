@@ -83,6 +83,7 @@ class _Reuse:
         self.kinds, self.sizes, self.fresh = kinds, sizes, fresh
         self.statements = [self._with_operations(one) for one in statements]
         self.shared = shared_memory(self.statements)
+        self.read: dict[Expr, Counter[str]] = {}
         self.last = self._last_reads(returns)
         self.place = 0  # of the statement that is rewritten
         self.target: str | None = None  # the variable that it assigns
@@ -122,7 +123,7 @@ class _Reuse:
                 case plan.Assign():
                     self._assigned(one)
                 case plan.Write(value=value, labels=labels) if not one.at_an_end:
-                    self.target, self.pending = None, self._reads(value)
+                    self.target, self.pending = None, self._reads(value).copy()
                     self.found.append(replace(one, value=self.value(value, None, labels)))
                 case plan.Zeros(name, shape):
                     self.found.append(one)
@@ -152,7 +153,7 @@ class _Reuse:
         ]
 
     def _assigned(self, one: plan.Assign) -> None:
-        self.target, self.pending = one.name, self._reads(one.value)
+        self.target, self.pending = one.name, self._reads(one.value).copy()
         axes = tuple(n for n in one.axes if n is not None)
         whole = len(axes) == len(one.axes) and set(axes) == set(one.value.axes)
         kind = self.kinds.of(one.value)
@@ -351,13 +352,15 @@ class _Reuse:
 
     def _reads(self, one: Expr) -> Counter[str]:
         """How often an expression reads each variable, or one that may share its memory."""
-        found: Counter[str] = Counter()
-        stack = [one]
-        while stack:
-            part = stack.pop()
-            if isinstance(part, plan.Load | plan.View):
-                found.update(self._among({part.name}))
-            stack += plan.parts(part)
+        found = self.read.get(one)
+        if found is None:
+            found = self.read[one] = Counter()
+            stack = [one]
+            while stack:
+                part = stack.pop()
+                if isinstance(part, plan.Load | plan.View):
+                    found.update(self._among({part.name}))
+                stack += plan.parts(part)
         return found
 
     def _among(self, names: set[str]) -> set[str]:
