@@ -287,14 +287,14 @@ def _common_masks(products: list[Product]) -> list[Factor]:
 
 
 def _protects(condition: Factor, factors: Iterable[Factor]) -> bool:
-    """May it be what keeps an access among the factors in bounds?"""
+    """May it be what keeps an access among the factors in bounds? One of sizes alone may be for any."""
     if not isinstance(condition, Guard):
         return False
     labels = set(condition.form.labels)
     for f in factors:
         if isinstance(f, Entry | Mask):
             for form, size in zip(f.forms, f.array.shape, strict=True):
-                if labels & set(form.labels) and not form.within(size):
+                if (not labels or labels & set(form.labels)) and not form.within(size):
                     return True
     return False
 

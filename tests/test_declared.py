@@ -1,5 +1,7 @@
 """Declared structure of inputs: what it simplifies, what is checked, and derivatives in such an input."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from numeric import assert_close, numerical_jacobian
@@ -342,3 +344,14 @@ def test_a_wrt_that_is_a_definition_is_found_to_be_nothing():
     expected = numerical_jacobian(lambda G: np.sum((G + G.T) ** 2 * X), {"G": G}, "G")
     assert_close(d(S=S, X=X), expected, 1e-8)
     assert isinstance(d._program.output.body, Sum)
+
+
+def test_a_wrt_that_is_declared_and_read_by_nothing_has_a_plain_name():
+    """Generated source, and what is pickled, show names as they are."""
+    d = derive("T: (n, n); x: (n,)\ny = sum(x**2)", wrt=["x", "T"])
+    assert {type(name) for name in (*d, *d.inputs)} == {str}
+    assert repr(list(d)) == "['x', 'T']"
+    x, T = np.arange(1.0, 4), np.ones((3, 3))
+    found = d.compile(jit="numba" if find_spec("numba") else None)(x=x, T=T)
+    assert_close(found["x"], 2 * x)
+    assert_close(found["T"], np.zeros((3, 3)))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from einsumdiff import derive
-from tests.numeric import sample
+from tests.numeric import assert_close, sample
 
 SIZES = {"m": 3, "n": 5, "p": 2}
 SHAPES = {"x": ("n",), "z": ("n",), "A": ("m", "n"), "B": ("m", "n"), "S": ("n", "n"), "a": ()}
@@ -161,6 +161,23 @@ def test_single_precision_stays_in_every_variable(text, order):
 def test_what_is_left_out_does_not_widen():
     d = derive("b: (n,)\ny = sum(x**2) + sum(b)", wrt="x")
     assert d(x=np.ones(3, np.float32)).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "text", ["f = sum(z) + sum(x[k])", "P = x[k]\nf = sum(z)", "P = A[k[0]]\nf = sum(z)", "f = sum(z*x[k])"]
+)
+def test_places_do_not_widen_where_the_derivative_reads_none(text):
+    d = derive(f"A: (n, n); x: (n,); z: (p,); k: (p,)\n{text}", wrt="z")
+    arrays = {
+        "A": np.ones((3, 3), np.float32),
+        "x": np.arange(3, dtype=np.float32),
+        "z": np.ones(2, np.float32),
+        "k": np.array([2, 0]),
+    }
+    given = {name: arrays[name] for name in d.inputs}
+    value, slope = d.compile(value=True)(**given)
+    assert value.dtype == slope.dtype == d(**given).dtype == np.float32
+    assert_close(d(**given), [2, 0] if "z*" in text else [1, 1], 0)
 
 
 def test_a_plain_number_does_not_widen():

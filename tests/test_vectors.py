@@ -337,6 +337,17 @@ def test_vectors_of_dictionaries_and_single_leaves():
     assert set(back) == {"m", "x"} and set(back["m"]) == {"W", "b"}
 
 
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_a_guard_of_a_size_stays_with_what_it_keeps_in_bounds(n):
+    d = derive("P = roll(softmax(z), -1)\ny = concatenate([P[1:], P[:1]])", wrt="z", shapes={"z": "n"})
+    arrays = sample({"z": (n,), "u": (n,)})
+    z, u = arrays["z"], arrays["u"]
+    slope = numerical_jacobian(d._value_alone(), {"z": z}, "z")
+    assert_close(d(z=z), slope, 1e-9)
+    assert_close(d.vjp(z=z, dy=u), u @ slope, 1e-9)
+    assert_close(d.jvp(z=z, dz=u), slope @ u, 1e-9)
+
+
 def test_a_vector_gets_a_name_that_the_program_does_not_use():
     assert derive("y = x*dx", wrt="x").jvp.inputs == ("x", "dx", "dx_")
     assert derive("y = x**2", "x", shapes={"x": ("dx",)}).jvp.inputs == ("x", "dx_")

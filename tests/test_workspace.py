@@ -164,6 +164,20 @@ def test_threads_with_a_workspace_each():
         compared(found[k], d.compile()(**given[k]))
 
 
+def test_a_long_line_breaks_behind_the_workspace():
+    text = "G = einsum('iak,ibk->ab', exp(temperature), sin(humidity))\nf = sum(G**2)"
+    shapes = dict.fromkeys(["temperature", "humidity"], "rows columns layers")
+    d = derive(text, "temperature", shapes=shapes)
+    source = d.source(value=True, workspace=True)
+    assert 'G = workspace["G"] = (\n' in source
+    assert max(map(len, source.splitlines())) <= 100
+    arrays = sample(dict.fromkeys(d.inputs, (2, 3, 5)))
+    function, plainly = d.compile(value=True, workspace=True), d.compile(value=True)
+    slope = numerical_jacobian(lambda **moved: plainly(**moved)[0], arrays, "temperature")
+    for _ in range(2):
+        assert_close(function(**arrays)[1], slope, 1e-7)
+
+
 def test_a_buffer_for_the_result_as_well():
     d = derive(PROGRAMS[4][0], wrt="A")
     function, arrays = d.compile(out=True, workspace=True), drawn(d, LARGE)

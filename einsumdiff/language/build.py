@@ -76,7 +76,7 @@ class Builder:
         if token in VALUES:
             return tree.Constant(VALUES[token], span)
         # Python reads identifiers so, and generated code has to agree: the micro sign is a mu.
-        return tree.Name(as_read(token), span)
+        return tree.Name(as_read(str(token)), span)
 
     def prefixed(self, prefix: Token, token: Token) -> Tree:
         node = self.name(token)

@@ -182,9 +182,10 @@ class _Lowering(Definitions):
                 load = plan.Load(returns[0], tuple(map(Label, self.program.output.shape)))
                 returns[0] = self.fresh("value")
                 self.statements.append(plan.Assign(returns[0], load, load.axes, own=True))
-        indices = frozenset(
-            d.body.entry.array.name for d in definitions if isinstance(d.body, OneHot)
-        ) - numbers(definitions, results)
+        # also what nothing that is live reads: its type is not that of the result
+        every = self.program.builder.known.values()
+        indices = frozenset(d.body.entry.array.name for d in every if isinstance(d.body, OneHot))
+        indices -= numbers(definitions, results)
         return Plan(
             self.name,
             self.program.inputs,

@@ -65,19 +65,22 @@ def negative(c: AnySize) -> bool:
 def wrapped(line: str, width: int = 96) -> list[str]:
     """A statement in lines of at most that width where operators between brackets allow it.
 
-    It breaks after the value's `=` and before operators of the outermost level.
+    It breaks after the last `=`, as `t = workspace["t"] = value` has two, and before operators of the
+    outermost level.
     """
     if len(line) <= width:
         return [line]
     indent = len(line) - len(line.lstrip())
-    start = next(
-        (k for k in range(len(line) - 2) if line[k : k + 3] == " = " or line[k : k + 4] == " += "), -1
-    )
+    start, depth = -1, 0
+    for k, character in enumerate(line):
+        depth += (character in "([{") - (character in ")]}")
+        if depth == 0 and (line[k : k + 3] == " = " or line[k : k + 4] == " += "):
+            start = k
     if start < 0:
         return [line]
     start = line.index("= ", start) + 2
     head, value = line[:start], line[start:]
-    pieces, depth, begin = [], 0, 0
+    pieces, begin = list[str](), 0
     for k, character in enumerate(value):
         depth += (character in "([{") - (character in ")]}")
         if depth == 0 and k > begin and value[k : k + 3] in (" + ", " - ", " @ "):
