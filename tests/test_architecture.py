@@ -15,7 +15,10 @@ PACKAGE = Path(einsumdiff.__file__).parent
 LAYERS = """
     errors  data  uncollected  nesting  sizes  properties  tracing  language  language.domains  indexing
     forms  passes
-    forms.options
+    forms.options  nodes.labels  nodes.numbers  nodes.arrays
+    nodes.factors
+    nodes.products
+    nodes.definitions
     language.tree  nodes  language.faults  packing  tracing.places  language.stored_tables
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding
