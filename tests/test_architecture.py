@@ -35,7 +35,10 @@ LAYERS = """
     language.matrix_functions  passes.kinds  passes.panels
     language.matrix  extension  passes.templates
     accounts  indexing.scalars  products  indexing.ranges  indexing.calls  request
-    indexing.resolve  indexing.sizing  vocabulary
+    indexing.names  indexing.results  indexing.sizing  vocabulary
+    indexing.items  indexing.applications
+    indexing.brackets
+    indexing.resolve
     indexing.cases  indexing.statements  indexing.known_sizes
     indexing.values
     indexing.operations  indexing.expand

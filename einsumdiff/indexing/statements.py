@@ -22,7 +22,9 @@ from einsumdiff.indexing.expression import (
     SizeName,
     Variable,
 )
-from einsumdiff.indexing.resolve import ELLIPSIS, Reader, part_of, parted, several
+from einsumdiff.indexing.names import ELLIPSIS
+from einsumdiff.indexing.resolve import Reader
+from einsumdiff.indexing.results import part_of, parted, several
 from einsumdiff.indexing.shapes import check_given, declared_size, given_properties, given_shape
 from einsumdiff.indexing.shapes import declared as in_words
 from einsumdiff.language import tree
