@@ -96,9 +96,10 @@ LAYERS = """
     slopes  weighing
     check
     contracted  optimize  formula
-    same
+    same  answer
     derivative
-    reading  short
+    deriving  reading
+    short
     cli
     __main__  __init__
 """
