@@ -22,10 +22,12 @@ LAYERS = """
     language.tree  nodes  language.faults  packing  tracing.places  language.stored_tables
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding
-    plan.expressions
+    plan.expressions  program.values
     plan.rewriting  plan.statements
     plan.contents
     language.matrix_faults  tracing.graph  cutting  plan
+    program.builder
+    program.program
     program  plan.equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
