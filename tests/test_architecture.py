@@ -37,8 +37,8 @@ LAYERS = """
     language.matrix_functions  passes.kinds  passes.panels
     language.matrix  extension  passes.templates
     accounts  indexing.scalars  products  indexing.ranges  indexing.calls  request
-    indexing.names  indexing.results  indexing.sizing  vocabulary
-    indexing.items  indexing.applications
+    indexing.names  indexing.results  indexing.sizing  vocabulary  indexing.declarations
+    indexing.items  indexing.applications  indexing.scope
     indexing.brackets
     indexing.resolve
     indexing.cases  indexing.statements  indexing.known_sizes
