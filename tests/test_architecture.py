@@ -41,7 +41,7 @@ LAYERS = """
     indexing.items  indexing.applications  indexing.scope
     indexing.brackets
     indexing.resolve
-    indexing.cases  indexing.statements  indexing.known_sizes
+    indexing.cases  indexing.statements  indexing.known_sizes  matching
     indexing.values
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
