@@ -81,6 +81,7 @@ LAYERS = """
     forms.compressed
     forms.runtime  forms.assembly
     targets.numba.scalars
+    targets.numba.blocks  targets.numba.effort
     targets.numba.entries
     targets.numba.nests
     targets.numba.arrays
