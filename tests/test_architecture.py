@@ -35,7 +35,7 @@ LAYERS = """
     structure
     language.table  indexing.shapes  indicators  needed  prologue  subspace
     language.matrix_functions  passes.kinds  passes.panels
-    language.matrix  extension  passes.templates
+    language.matrix  extension  passes.templates  cumulative
     accounts  indexing.scalars  products  indexing.ranges  indexing.calls  request
     indexing.names  indexing.results  indexing.sizing  vocabulary  indexing.declarations
     indexing.items  indexing.applications  indexing.scope
