@@ -22,7 +22,8 @@ from einsumdiff.errors import (
 )
 
 if TYPE_CHECKING:
-    from einsumdiff.derivative import Derivative, Derivatives, derive
+    from einsumdiff.derivative import Derivative, Derivatives
+    from einsumdiff.deriving import derive
     from einsumdiff.extension import Rules, register, register_sympy
     from einsumdiff.reading import read
     from einsumdiff.short import gradient, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -32,7 +33,7 @@ __version__ = "0.1.0"
 _LATER = {
     "Derivative": "derivative",
     "Derivatives": "derivative",
-    "derive": "derivative",
+    "derive": "deriving",
     "gradient": "short",
     "hessian": "short",
     "hvp": "short",

@@ -122,7 +122,7 @@ def _compare(
 
 
 def _derived(program: str, wrt: list[str], shapes: dict[str, str], asked: argparse.Namespace) -> Any:
-    from einsumdiff.derivative import derive
+    from einsumdiff.deriving import derive
 
     return derive(
         program,

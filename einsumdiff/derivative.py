@@ -1,32 +1,23 @@
-"""What a user holds: `derive` and the derivatives that it returns."""
+"""What a user holds: one derivative, or several of one output."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from einsumdiff.answer import Sizes, answer
 from einsumdiff.blocks import block_matrix, one_matrix
-from einsumdiff.contracted import Contractible, in_batch
+from einsumdiff.contracted import Contractible
 from einsumdiff.differentiate import SWEEPS, Jacobian
-from einsumdiff.errors import EinsumDiffError, NameFault, Unsupported, ValueFault, nearest
-from einsumdiff.extension import Rules, in_force, rules_of
+from einsumdiff.errors import Unsupported
+from einsumdiff.extension import in_force
 from einsumdiff.function import Reader
-from einsumdiff.hessians import repeated, symmetric
-from einsumdiff.indexing.shapes import declared_size
-from einsumdiff.language import tree
-from einsumdiff.language.table import setting
+from einsumdiff.hessians import symmetric
 from einsumdiff.meaning import same
-from einsumdiff.nodes import Array, Input
-from einsumdiff.packing import Packing
 from einsumdiff.program import Program
-from einsumdiff.relying import like_terms_added
-from einsumdiff.request import Request, Step, request, wrt_names
-from einsumdiff.sizes import names as size_names
+from einsumdiff.request import Request, Step
 from einsumdiff.structure import Structure, structure
-from einsumdiff.uncollected import uncollected
-from einsumdiff.weighing import weighed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,225 +27,15 @@ if TYPE_CHECKING:
     from einsumdiff.same import Verdict
 
 
-Sizes = tuple[tuple[str, int], ...]
-"""Numbers for names of sizes."""
-
-_OF_THE_PROGRAM = (None, None, None, "numpy", "split", None, "free")
-"""The arguments of `derive` that a derivative has already."""
-
-
-def derive(
-    program: str | Derivative | Derivatives | Callable[..., Any],
-    wrt: str | Sequence[str],
-    *,
-    order: int = 1,
-    shapes: Mapping[str, object] | None = None,
-    output: str | int | None = None,
-    batch: str | Sequence[str] | None = None,
-    notation: str = "numpy",
-    mode: str = "auto",
-    ties: str = "split",
-    rules: Rules | None = None,
-    structured: str = "free",
-) -> Any:
-    """The derivative of a program, or of a derivative.
-
-    Parameters
-    ----------
-    program : text in NumPy or index notation, a Python function written with NumPy, or a `Derivative` to
-        go on from.
-    wrt : the name of an input or of a definition, or several; for a function a parameter, or the path of
-        an array in one: `"m.W"`, and `"m"` for all arrays in it.
-    order : 2 is the Hessian, and so on.
-    shapes : sizes for names: `{"W": ("m", "n"), "b": "n", "X": array}`.
-    output : the name whose derivative it is, if that is not the last statement; for a function that returns
-        several values, which one: a key of its dictionary or a place in its tuple.
-    batch : sizes, by name, that are independent in every element of the output: checked, and the wrt's
-        axes of that size are left out of the result.
-    mode : `forward`, `reverse` or `cross-country`, which eliminates definitions in any order, the cheapest
-        first; `auto` takes what costs least, at the sizes that are known.
-    notation : `numpy`, or `matrix` for the spelling of MATLAB, Julia and matrixcalculus.org.
-    ties : where the largest (or least) is there twice, max, min, maximum, minimum, fmax, fmin and clip
-        give each an equal part (`split`), all to the `first`, or nothing to any (`zero`).
-    rules : functions of one's own, see `register`; on top of those of a `with` statement around.
-    structured : how the entries of a wrt vary that is declared symmetric, psd, diagonal, lower or upper:
-        each on its own as if nothing were declared (`free`, the default and JAX's), within the matrices
-        that have the property (`projected`: (G + G.T)/2 for a symmetric one), or as the parameters of one
-        triangle (`triangle`: G + G.T - diag(G)).
-
-    Returns
-    -------
-    Derivative
-        for one name; for several a `Derivatives`, a mapping by name (by tuples of names where
-        `order` is 2 or more), whose one function shares all work.
-
-    Raises
-    ------
-    EinsumDiffError : with a caret under the part of the program that is wrong.
-
-    Examples
-    --------
-    >>> d = derive("y = sum(W*X + b)", wrt="W")
-    >>> print(str(d).splitlines()[0])
-    dy/dW[i,j] = X[i,j]
-    >>> d(W=[[0.0, 0.0]], X=[[1.0, 2.0]], b=[3.0, 4.0]).tolist()
-    [[1.0, 2.0]]
-
-    A function is called once, with arrays that record what is done to them:
-
-    >>> import numpy as np
-    >>> d = derive(lambda m, x: np.sum(m["W"] @ x + m["b"]), "m", shapes={"m": {"W": "a b", "b": "a"}})
-    >>> {name: slope.tolist() for name, slope in d({"W": [[0.0, 0.0]], "b": [1.0]}, [2.0, 3.0]).items()}
-    {'W': [[2.0, 3.0]], 'b': [1.0]}
-    """
-    if isinstance(program, Derivatives):
-        names = ", ".join(repr(key) for key in program)
-        raise Unsupported("this is several derivatives", None, f"go on from one of them: {names}")
-    if isinstance(program, Derivative):
-        if (shapes, output, batch, notation, ties, rules, structured) != _OF_THE_PROGRAM:
-            names = "shapes=, output=, batch=, notation=, ties=, rules= and structured="
-            raise ValueFault(f"{names} belong to the program, not to a derivative of it")
-        packing = program.asked.packing if program.asked is not None else None
-        if packing is not None:
-            wrt = packing.plain(wrt)
-        return program._further(wrt_names(wrt), order, mode, isinstance(wrt, str))
-    policies = {"mode": mode, "notation": notation, "ties": ties, "batch": batch, "structured": structured}
-    with in_force(rules):
-        return _derive_text_or_function(program, wrt, order, shapes, output, policies)
-
-
-def _derive_text_or_function(
-    program: str | Callable[..., Any],
-    wrt: str | Sequence[str],
-    order: int,
-    shapes: Mapping[str, object] | None,
-    output: str | int | None,
-    policies: Mapping[str, Any],
-) -> Any:
-    if callable(program):
-        if policies["notation"] != "numpy":
-            raise ValueFault("a Python function is written with NumPy", None, "leave notation= out")
-        return _derive_function(program, wrt, order, shapes, output, policies)
-    asked = request(program, wrt, order, shapes, output, **policies)
-    return _derive(replace(asked, rules=rules_of(setting())))
-
-
-def _derive_function(
-    function: Callable[..., Any],
-    wrt: str | Sequence[str],
-    order: int,
-    shapes: Mapping[str, object] | None,
-    output: str | int | None,
-    policies: Mapping[str, Any],
-) -> Any:
-    """The derivative of a Python function: of the text that says the same."""
-    from einsumdiff.tracing.trace import trace
-
-    traced = trace(function, wrt, shapes, output)
-    asked = request(traced.text.text, traced.wrt, order, traced.shapes, None, **policies)
-    try:
-        return _derive(replace(asked, packing=traced.packing, rules=rules_of(setting())))
-    except EinsumDiffError as error:
-        raise traced.at_source(error) from None
-
-
-@uncollected()
-def _derive(asked: Request, sizes: Sizes = ()) -> Any:
-    """The derivative that was asked for, from the text on; its order of elimination suits the sizes."""
-    from einsumdiff.indexing.index import build
-    from einsumdiff.language.matrix import parse_matrix
-    from einsumdiff.language.parse import parse
-
-    statements = parse_matrix(asked.text, asked.shapes) if asked.notation == "matrix" else parse(asked.text)
-    names = tuple(dict.fromkeys(name for step in asked.steps for name in step.wrt))
-    program = build(
-        statements,
-        text=asked.text,
-        shapes=asked.shapes,
-        output=asked.output,
-        wrt=names,
-        ties=asked.ties,
-        notation=asked.notation,
-        structured=asked.structured,
-    )
-    program = _with_declared(program, statements, names, asked.structured)
-    _some_structured(program, names, asked.structured)
-    if asked.packing is not None:
-        program = _in_order(program, asked.packing)
-    jacobians: Sequence[Jacobian] = ()
-    for k, step in enumerate(asked.steps):
-        wrt = [_array(program, name) for name in step.wrt]
-        tie = partial(in_batch, program, names=asked.batch)
-        starts = jacobians if k else [None]
-        way = weighed(program, step.mode, dict(sizes))
-        jacobians = [new for one in starts for new in repeated(program, one, wrt, step.order, way, tie)]
-    jacobians = [like_terms_added(program, jac) for jac in jacobians]
-    if asked.single:
-        return Derivative(program, jacobians[0], asked)
-    found = {}
-    for jac in jacobians:
-        names = tuple(array.name for array in jac.wrt)
-        found[names] = Derivative(program, jac, replace(asked, chosen=names))
-    return Derivatives(program, found, asked)
-
-
-def _some_structured(program: Program, names: Sequence[str], structured: str) -> None:
-    """A meaning that was chosen is that of some wrt."""
-    found = [program.arrays.get(name) for name in names]
-    if structured != "free" and not any(isinstance(one, Input) and one.properties for one in found):
-        name = names[0]
-        raise ValueFault(
-            f"structured={structured!r}, and no structure of {' or '.join(names)} is declared",
-            None,
-            f'declare it: "{name}: (n, n) symmetric", or shapes={{"{name}": "n n symmetric"}}',
-        )
-
-
-def _with_declared(
-    program: Program, statements: Sequence[tree.Statement], names: tuple[str, ...], structured: str
-) -> Program:
-    """The program with a wrt that is declared, though nothing reads it, as an input."""
-    asked = set(names)
-    for one in statements:
-        if isinstance(one, tree.Declare) and one.name.name in asked and one.name.name not in program.arrays:
-            shape = tuple(declared_size(size) for size in one.sizes)
-            array = Input(one.name.name, shape, one.properties, structured if one.properties else None)
-            program = replace(
-                program,
-                inputs=(*program.inputs, array),
-                arrays={**program.arrays, array.name: array},
-            )
-    return program
-
-
-def _in_order(program: Program, packing: Packing) -> Program:
-    """The program with its inputs in the order of the function's parameters."""
-    order = {name: k for k, name in enumerate(packing.inputs.values())}
-    return replace(program, inputs=tuple(sorted(program.inputs, key=lambda one: order[one.name])))
-
-
-def _array(program: Program, name: str) -> Array:
-    """What a wrt name means."""
-    array = program.arrays.get(name)
-    if array is None:
-        if any(name in size_names(size) for one in program.inputs for size in one.shape):
-            raise NameFault(f"{name} is a size, and a derivative is in real numbers", None, "name an array")
-        if name in program.builder.constants:
-            raise NameFault(f"{name} is a constant", None, f"assign it to see it as a variable: c = {name}")
-        near = nearest(name, program.arrays)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(program.arrays)}"
-        raise NameFault(f"{name} is nowhere in the program", None, hint)
-    return array
-
-
 class _Derived(Contractible):
     """What one derivative and several have in common, and what goes back to the request for it."""
 
-    __slots__ = ("_at_sizes",)
+    __slots__ = ("_at_sizes", "_shown")
 
     def _start(self) -> None:
         super()._start()
         self._at_sizes: dict[Sizes, tuple[Program, list[Jacobian]]] = {}
+        self._shown: str | None = None
 
     def _ordered(self, sizes: Sizes) -> tuple[Program, list[Jacobian]]:
         """Derived again where the order of elimination was open: these sizes may ask for another one."""
@@ -289,6 +70,7 @@ class _Derived(Contractible):
 
         Examples
         --------
+        >>> from einsumdiff import derive
         >>> from scipy.optimize import minimize
         >>> d = derive("L = sum((t - u*v)**2) + sum(u**2)", wrt=["u", "v"])
         >>> problem = d.as_scipy(t=[1.0, 2.0], u=[1.0, 1.0], v=[1.0, 1.0], method="trust-ncg")
@@ -296,28 +78,9 @@ class _Derived(Contractible):
         >>> found.success, sorted(problem.unpack(found.x))
         (True, ['u', 'v'])
         """
-        from einsumdiff.optimize import Problem
+        from einsumdiff.optimize import Problem, searched
 
-        if self.asked is None:
-            raise Unsupported(
-                "a derivative that was read from text has no value", None, "derive it from a program"
-            )
-        if self.asked.batch:
-            raise Unsupported("a batch has no one vector", None, "derive without batch=")
-        names = tuple(dict.fromkeys(x.name for one in self._jacobians for x in one.wrt))
-        for name in names:
-            if name not in self.inputs:
-                raise Unsupported(
-                    f"{name} is defined by the program, and nothing to search for", None, "derive in inputs"
-                )
-            one = self._program.arrays[name]
-            if isinstance(one, Input) and one.properties and self.asked.structured != "triangle":
-                raise Unsupported(
-                    f"{name} is declared {' '.join(one.properties)}, and the unknowns of a search are the "
-                    "entries that vary then, each once",
-                    None,
-                    f'derive with structured="triangle", or do not declare that {name} is',
-                )
+        names = searched(self.asked, self._program, self._jacobians)
 
         def derivatives(order: int) -> Derivatives:
             assert self.asked is not None
@@ -327,6 +90,20 @@ class _Derived(Contractible):
 
         return Problem(derivatives(1), lambda: derivatives(2), names, args, kwargs, method, form)
 
+    def __str__(self) -> str:
+        if self._shown is None:
+            from einsumdiff.views.index import derivative_text
+
+            with self._setting:
+                self._shown = derivative_text(self._program, self._jacobians)
+        return self._shown
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
+        if self.asked is not None:
+            return _again, (self.asked,)
+        assert self._reader is not None
+        return self._reader, (str(self),)
+
 
 class Derivative(_Derived):
     """The derivative of a program's output in one of its names.
@@ -335,7 +112,7 @@ class Derivative(_Derived):
     called with arrays, printed, pickled, compared and used from several threads.
     """
 
-    __slots__ = ("_jacobian", "_shown")
+    __slots__ = ("_jacobian",)
 
     def __init__(
         self, program: Program, jacobian: Jacobian, asked: Request | None, reader: Reader | None = None
@@ -343,7 +120,6 @@ class Derivative(_Derived):
         super().__init__(program, asked, reader)
         self._start()
         self._jacobian = jacobian
-        self._shown: str | None = None
 
     @property
     def _jacobians(self) -> list[Jacobian]:
@@ -369,6 +145,7 @@ class Derivative(_Derived):
     def shape(self) -> tuple[str | int, ...]:
         """The sizes of its axes: numbers, or names and formulas of names.
 
+        >>> from einsumdiff import derive
         >>> derive("A @ x", wrt="x").shape
         ('m', 'n')
         """
@@ -378,6 +155,7 @@ class Derivative(_Derived):
     def symmetric(self) -> bool:
         """Whether it is known to be symmetric: exchanging two of its wrt changes nothing.
 
+        >>> from einsumdiff import derive
         >>> derive("x @ A @ x", wrt="x", order=2).symmetric, derive("A @ x", wrt="x").symmetric
         (True, False)
         """
@@ -387,6 +165,7 @@ class Derivative(_Derived):
     def structure(self) -> Structure:
         """Where the numbers are, and how many of them are kept: for each term and joined, see `Structure`.
 
+        >>> from einsumdiff import derive
         >>> print(derive("Z = X @ Y", wrt="X").structure)
         block-diagonal in (i, m): m equal blocks of p by n; stores n*p numbers of m*m*n*p
         """
@@ -414,6 +193,7 @@ class Derivative(_Derived):
     def as_matrix(self, /, *args: object, **kwargs: object) -> np.ndarray[Any, Any]:
         """The derivative as a matrix, in C order: the axes of the last wrt are its columns, all others rows.
 
+        >>> from einsumdiff import derive
         >>> derive("Z = X @ Y", wrt="X").as_matrix(X=[[1.0, 2.0]], Y=[[3.0], [4.0]]).tolist()
         [[3.0, 4.0]]
         """
@@ -425,6 +205,7 @@ class Derivative(_Derived):
         At these arrays, or at random ones whose sizes are all different. The result is a float that says
         when printed how it was found, and where the derivative is furthest off.
 
+        >>> from einsumdiff import derive
         >>> found = derive("y = sum(tanh(W @ x))", wrt="W").check()
         >>> found < 1e-12, found.method
         (True, 'complex step')
@@ -451,6 +232,7 @@ class Derivative(_Derived):
         one's own, and definitions before it. In NumPy notation it has the derivative's shape. It may name
         definitions of the program and of the printed derivative.
 
+        >>> from einsumdiff import derive
         >>> d = derive("r = A @ x - b; y = r @ r", wrt="x")
         >>> print(d.same("dy/dx[j] = 2*A[i,j]*r[i]"))
         yes: the same, by canonical form
@@ -463,47 +245,6 @@ class Derivative(_Derived):
 
         with self._setting:
             return compared(self._program, self._jacobian, self, formula)
-
-    def _further(self, names: tuple[str, ...], order: int, mode: str, single: bool) -> Any:
-        with self._setting:
-            return self._derived(names, order, mode, single)
-
-    def _derived(self, names: tuple[str, ...], order: int, mode: str, single: bool) -> Any:
-        asked = self.asked.further(names, order, mode, single, self.wrt) if self.asked else None
-        arrays = [self._program.arrays.get(name) for name in names]
-        relied = [a for a in arrays if isinstance(a, Input) and a.properties]
-        if asked is not None and (relied or not all(isinstance(array, Input) for array in arrays)):
-            return _derive(asked)
-        if relied:
-            raise Unsupported(
-                f"this formula was read, and may be simplified for a {' '.join(relied[0].properties)} "
-                f"{relied[0].name}",
-                None,
-                f"derive it from a program, or do not declare that {relied[0].name} is",
-            )
-        program = replace(self._program, builder=self._program.builder.copy())
-        wrt = [_array(program, name) for name in names]
-        way = weighed(program, mode, {})
-        jacobians = repeated(
-            program, self._jacobian, wrt, order, way, partial(in_batch, program, names=self._batch)
-        )
-        jacobians = [like_terms_added(program, jac) for jac in jacobians]
-        if single:
-            return Derivative(program, jacobians[0], asked, self._reader)
-        found = {}
-        for jac in jacobians:
-            chosen = tuple(array.name for array in jac.wrt)
-            one = replace(asked, chosen=chosen) if asked else None
-            found[chosen] = Derivative(program, jac, one, self._reader)
-        return Derivatives(program, found, asked, self._reader)
-
-    def __str__(self) -> str:
-        if self._shown is None:
-            from einsumdiff.views.index import derivative_text
-
-            with self._setting:
-                self._shown = derivative_text(self._program, [self._jacobian])
-        return self._shown
 
     def __repr__(self) -> str:
         lines = [line for line in str(self).splitlines() if line.startswith("d") and "/d" in line]
@@ -525,25 +266,13 @@ class Derivative(_Derived):
         tied = tuple(sorted(self._jacobian.tied.items()))
         return self.wrt, len(self.shape), frozenset(self.inputs), tied
 
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
-        if self.asked is not None:
-            return _again, (self.asked,)
-        assert self._reader is not None
-        return self._reader, (str(self),)
-
-
-def _again(asked: Request, sizes: Sizes = ()) -> Any:
-    """What unpickling does: derive from the arguments as they were given."""
-    with in_force(asked.rules, alone=True):
-        found = _derive(replace(asked, chosen=None), sizes)
-    return found if asked.chosen is None else found[asked.chosen]
-
 
 class Derivatives(_Derived, Mapping[Any, Derivative]):
     """Derivatives of one output in several names, whose one function shares all work.
 
     A mapping by name; by tuples of names for higher orders: `d["W", "b"]`.
 
+    >>> from einsumdiff import derive
     >>> d = derive("y = sum(W*X + b)", wrt=["W", "b"])
     >>> list(d)
     ['W', 'b']
@@ -551,7 +280,7 @@ class Derivatives(_Derived, Mapping[Any, Derivative]):
     {'W': [[2.0]], 'b': [1.0]}
     """
 
-    __slots__ = ("_found", "_shown")
+    __slots__ = ("_found",)
     several = True
 
     def __init__(
@@ -566,7 +295,6 @@ class Derivatives(_Derived, Mapping[Any, Derivative]):
         self._found: dict[str | tuple[str, ...], Derivative] = {
             names[0] if len(names) == 1 else names: one for names, one in found.items()
         }
-        self._shown: str | None = None
 
     @property
     def _jacobians(self) -> list[Jacobian]:
@@ -619,6 +347,7 @@ class Derivatives(_Derived, Mapping[Any, Derivative]):
     def zeros(self) -> tuple[Any, ...]:
         """The keys of the derivatives that vanish whatever the arrays are.
 
+        >>> from einsumdiff import derive
         >>> derive("L = sum(u**2) + sum(v**3)", wrt=["u", "v"], order=2).zeros
         (('u', 'v'), ('v', 'u'))
         """
@@ -629,6 +358,7 @@ class Derivatives(_Derived, Mapping[Any, Derivative]):
 
         First derivatives stand side by side; the Hessian of a scalar has the wrt down and across.
 
+        >>> from einsumdiff import derive
         >>> H = derive("L = (u @ u)*w", wrt=["u", "w"], order=2, shapes={"w": ()})
         >>> H.as_matrix(u=[1.0, 2.0], w=3.0).tolist()
         [[6.0, 0.0, 2.0], [0.0, 6.0, 4.0], [2.0, 4.0, 0.0]]
@@ -644,6 +374,7 @@ class Derivatives(_Derived, Mapping[Any, Derivative]):
     def same(self, formulas: str) -> Verdict:
         """Whether these lines are those derivatives that they say: the first that is not, or the last.
 
+        >>> from einsumdiff import derive
         >>> d = derive("y = sum(W*X + b)", wrt=["W", "b"], shapes={"b": "n"})
         >>> print(d.same("dy/dW[i,j] = X[i,j]; dy/db[i] = 1"))
         no: dy/db[i] at i=0 is 2, yours is 1 (random arrays W: (2, 3); X: (2, 3); b: (3,))
@@ -659,14 +390,6 @@ class Derivatives(_Derived, Mapping[Any, Derivative]):
         found = [one.check(**arrays) for one in self._found.values()]
         return max(found, key=lambda one: (not one.passed, float(one)))
 
-    def __str__(self) -> str:
-        if self._shown is None:
-            from einsumdiff.views.index import derivative_text
-
-            with self._setting:
-                self._shown = derivative_text(self._program, self._jacobians)
-        return self._shown
-
     def __repr__(self) -> str:
         return f"<Derivatives of {self._program.output.name} in {', '.join(map(str, self._found))}>"
 
@@ -676,8 +399,33 @@ class Derivatives(_Derived, Mapping[Any, Derivative]):
     def __hash__(self) -> int:
         return hash(tuple(self._found))
 
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
-        if self.asked is not None:
-            return _again, (self.asked,)
-        assert self._reader is not None
-        return self._reader, (str(self),)
+
+def derived(asked: Request, sizes: Sizes = ()) -> Any:
+    """The derivative that was asked for, or the derivatives."""
+    program, jacobians = answer(asked, sizes)
+    return held(program, jacobians, asked, asked.single)
+
+
+def held(
+    program: Program,
+    jacobians: Sequence[Jacobian],
+    asked: Request | None,
+    single: bool,
+    reader: Reader | None = None,
+) -> Any:
+    """The Jacobians as a user holds them: one where `single` tells that one name was asked for."""
+    if single:
+        return Derivative(program, jacobians[0], asked, reader)
+    found = {}
+    for jac in jacobians:
+        names = tuple(array.name for array in jac.wrt)
+        one = replace(asked, chosen=names) if asked else None
+        found[names] = Derivative(program, jac, one, reader)
+    return Derivatives(program, found, asked, reader)
+
+
+def _again(asked: Request, sizes: Sizes = ()) -> Any:
+    """What unpickling does: derive from the arguments as they were given."""
+    with in_force(asked.rules, alone=True):
+        found = derived(replace(asked, chosen=None), sizes)
+    return found if asked.chosen is None else found[asked.chosen]

@@ -17,10 +17,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from einsumdiff.errors import ValueFault, nearest
+from einsumdiff.differentiate import Jacobian
+from einsumdiff.errors import Unsupported, ValueFault, nearest
 from einsumdiff.forms.assembly import Assembly
 from einsumdiff.forms.options import Options
+from einsumdiff.nodes import Input
+from einsumdiff.program import Program
 from einsumdiff.properties import free_entries, violation, whole
+from einsumdiff.request import Request
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +56,32 @@ METHODS["trust-constr"] = Method(False, ("jac", "hess"), "sparse")
 METHODS |= {"trf": Method(True, ("jac",), "sparse"), "dogbox": Method(True, ("jac",), "sparse")}
 METHODS["lm"] = Method(True, ("jac",))
 FORMS = ("dense", "sparse", "operator")
+
+
+def searched(asked: Request | None, program: Program, jacobians: Sequence[Jacobian]) -> tuple[str, ...]:
+    """The names that a search is in: all wrt, refused where they are no vector of unknowns."""
+    if asked is None:
+        raise Unsupported(
+            "a derivative that was read from text has no value", None, "derive it from a program"
+        )
+    if asked.batch:
+        raise Unsupported("a batch has no one vector", None, "derive without batch=")
+    inputs = {one.name for one in program.inputs}
+    names = tuple(dict.fromkeys(x.name for one in jacobians for x in one.wrt))
+    for name in names:
+        if name not in inputs:
+            raise Unsupported(
+                f"{name} is defined by the program, and nothing to search for", None, "derive in inputs"
+            )
+        one = program.arrays[name]
+        if isinstance(one, Input) and one.properties and asked.structured != "triangle":
+            raise Unsupported(
+                f"{name} is declared {' '.join(one.properties)}, and the unknowns of a search are the "
+                "entries that vary then, each once",
+                None,
+                f'derive with structured="triangle", or do not declare that {name} is',
+            )
+    return names
 
 
 class Problem:

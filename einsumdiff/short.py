@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from einsumdiff.arguments import shape_text
-from einsumdiff.derivative import Derivative, Derivatives, derive
+from einsumdiff.derivative import Derivative, Derivatives
+from einsumdiff.deriving import derive
 from einsumdiff.errors import ValueFault
 
 

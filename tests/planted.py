@@ -69,7 +69,7 @@ BUGS = [
     ),
     (
         "the size of a constant sum is forgotten",
-        "nodes.py",
+        "nodes/products.py",
         "coefficient = _merge_extent(merged, coefficient, label.size, 1)",
         "pass",
         CALCULUS,

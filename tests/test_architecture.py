@@ -15,14 +15,19 @@ PACKAGE = Path(einsumdiff.__file__).parent
 LAYERS = """
     errors  data  uncollected  nesting  sizes  properties  tracing  language  language.domains  indexing
     forms  passes
-    forms.options
+    forms.options  nodes.labels  nodes.numbers  nodes.arrays
+    nodes.factors
+    nodes.products
+    nodes.definitions
     language.tree  nodes  language.faults  packing  tracing.places  language.stored_tables
     costs
     canonical  language.rows  language.build  language.layout  solve  contract  patterns  unfolding
-    plan.expressions
+    plan.expressions  program.values
     plan.rewriting  plan.statements  centred
     plan.contents
     language.matrix_faults  tracing.graph  cutting  plan
+    program.builder
+    program.program
     program  plan.equal  language.build_rows  language.build_matrix  language.matrix_kinds  stored
     indexing.expression
     language.parse  terms  indexing.einstein  meaning  arguments  language.checking
@@ -30,10 +35,13 @@ LAYERS = """
     structure
     language.table  indexing.shapes  indicators  needed  prologue  subspace
     language.matrix_functions  passes.kinds  passes.panels
-    language.matrix  extension  passes.templates
+    language.matrix  extension  passes.templates  cumulative
     accounts  indexing.scalars  products  indexing.ranges  indexing.calls  request
-    indexing.resolve  indexing.sizing  vocabulary
-    indexing.cases  indexing.statements  indexing.known_sizes
+    indexing.names  indexing.results  indexing.sizing  vocabulary  indexing.declarations
+    indexing.items  indexing.applications  indexing.scope
+    indexing.brackets
+    indexing.resolve
+    indexing.cases  indexing.statements  indexing.known_sizes  matching
     indexing.values
     indexing.operations  indexing.expand
     indexing.asked  partials  simplify
@@ -73,6 +81,7 @@ LAYERS = """
     forms.compressed
     forms.runtime  forms.assembly
     targets.numba.scalars
+    targets.numba.blocks  targets.numba.effort
     targets.numba.entries
     targets.numba.nests
     targets.numba.arrays
@@ -90,9 +99,10 @@ LAYERS = """
     slopes  weighing
     check
     contracted  optimize  formula
-    same
+    same  answer
     derivative
-    reading  short
+    deriving  reading
+    short
     cli
     __main__  __init__
 """

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from einsumdiff.errors import NameFault
 from einsumdiff.indexing.einstein import Places, reads_of
 from einsumdiff.indexing.expression import Access, Count, Delta, Index, Named, Node, Parameter, children
-from einsumdiff.indexing.resolve import ELLIPSIS, Reader
+from einsumdiff.indexing.items import affine
+from einsumdiff.indexing.names import ELLIPSIS
+from einsumdiff.indexing.resolve import Reader
 from einsumdiff.language import tree
 from einsumdiff.language.rows import Case, Definition, NamedNumber, Operation
 from einsumdiff.language.table import load_table
@@ -126,6 +128,6 @@ class RuleReader(Reader):
             assert isinstance(letter, tree.Name) and isinstance(self.names, RuleNames)
             return Count(node.span, self.names.letters[letter.name])
         if isinstance(node, tree.Subscript) and isinstance(node.base, tree.Name) and node.base.name == "step":
-            left, right = (self.affine(item) for item in node.items)
+            left, right = (affine(item, self.names) for item in node.items)
             return Delta(node.span, left, right, ">=")
         return Reader.part(self, node, indexed)

@@ -13,7 +13,7 @@ from einsumdiff.errors import Unsupported
 from einsumdiff.indexing.cases import RuleNames, RuleReader, rules_of
 from einsumdiff.indexing.einstein import Places
 from einsumdiff.indexing.expression import Access, Index, Node, Parameter, walk
-from einsumdiff.indexing.resolve import ELLIPSIS
+from einsumdiff.indexing.names import ELLIPSIS
 from einsumdiff.indexing.scalars import instantiate
 from einsumdiff.indexing.values import Operand, Scope, operation_of, value
 from einsumdiff.language import tree

@@ -22,7 +22,7 @@ from einsumdiff.indexing.expression import (
     Node,
     Operate,
 )
-from einsumdiff.indexing.resolve import ELLIPSIS
+from einsumdiff.indexing.names import ELLIPSIS
 from einsumdiff.language.rows import Definition, Operation, option
 
 

@@ -1,35 +1,19 @@
-"""The statements of a program in order: which names are inputs, definitions, sizes and letters."""
+"""The statements of a program in order: which names they read, assign and declare."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
-from math import isnan
 
-from einsumdiff.errors import IndexFault, NameFault, ShapeFault, Span, Unsupported
+from einsumdiff.errors import IndexFault, NameFault, Unsupported
 from einsumdiff.indexing.calls import check_constant, method, unknown_function
 from einsumdiff.indexing.einstein import Places
-from einsumdiff.indexing.expression import (
-    Access,
-    AxisSize,
-    Delta,
-    Index,
-    Line,
-    Named,
-    Node,
-    Number,
-    Reference,
-    SizeName,
-    Variable,
-)
-from einsumdiff.indexing.resolve import ELLIPSIS, Reader, part_of, parted, several
-from einsumdiff.indexing.shapes import check_given, declared_size, given_properties, given_shape
-from einsumdiff.indexing.shapes import declared as in_words
+from einsumdiff.indexing.expression import Index, Line
+from einsumdiff.indexing.resolve import Reader
+from einsumdiff.indexing.results import part_of, parted, several
+from einsumdiff.indexing.scope import Scope
 from einsumdiff.language import tree
-from einsumdiff.language.rows import NamedNumber
-from einsumdiff.language.table import is_array_too, load_table
-from einsumdiff.properties import PROPERTIES
-from einsumdiff.sizes import AnySize, names, symbol
+from einsumdiff.language.table import load_table
 
 MODULE_NAMES = {
     "special": "scipy.special",
@@ -40,32 +24,14 @@ MODULE_NAMES = {
 """What people import modules as; without the import line they look like arrays with methods."""
 
 
-class Statements:
-    """What the program says, line by line; `add` every statement, then `finish`.
-
-    Attributes
-    ----------
-    inputs : by name, in order of appearance.
-    current : what each name means after the lines so far.
-    words : every name that is typed anywhere.
-    """
+class Statements(Scope):
+    """What the program says, line by line; `add` every statement, then `finish`."""
 
     def __init__(self, shapes: Mapping[str, object]) -> None:
-        self.given = dict(shapes)
+        super().__init__(shapes)
         self.lines: list[Line] = []
-        self.inputs: dict[str, Variable] = {}
-        self.current: dict[str, Variable] = {}
-        self.words: dict[str, None] = {}
         self.notes: list[str] = []
-        self.properties: dict[str, tuple[str, ...]] = {}
-        self.open_sizes: list[SizeName] = []  # that the context has to give
         self._pending: list[tree.Assign] = []
-        self._declared: dict[str, tuple[tuple[AnySize, ...], str, Span | None]] = {}
-        self._sizes: dict[str, str] = {}  # size names, with where they come from
-        self._arrays: set[str] = set()  # names that stand outside of brackets, or before them
-        self._line = Line(Span(0, 0, ""))
-        self._items: set[str] = set()  # size names that are letters in the statement at hand
-        self._scope: list[dict[str, Index]] = []
 
     # -- first: what names there are
 
@@ -84,77 +50,11 @@ class Statements:
                 self._scan(target.items, True)
         self._scan((statement.value,), False)
 
-    def _declare(self, statement: tree.Declare) -> None:
-        name = statement.name.name
-        for word in statement.properties:
-            if word not in PROPERTIES:
-                raise Unsupported(
-                    f"the property {word} is not known", statement.span, f"known is {', '.join(PROPERTIES)}"
-                )
-        shape = tuple(declared_size(size) for size in statement.sizes)
-        for size in shape:
-            if isinstance(size, int) and size < 0:
-                raise NameFault(f"{size} is no size", statement.span, "a size is 0 or more")
-        _is_square(name, shape, statement.properties, statement.span)
-        old = self._declared.get(name)
-        if old is not None and old[0] != shape:
-            raise NameFault(f"{name} is declared twice", statement.span, "keep one declaration")
-        self._declared[name] = shape, f"declared in line {statement.span.line}", statement.span
-        if statement.properties:
-            self.properties[name] = statement.properties
-        self.words[name] = None
-        for size in shape:
-            for one in names(size):
-                self._sizes.setdefault(str(one), f"declared in line {statement.span.line}")
-                self.words[one] = None
-
-    def _scan(self, nodes: Iterable[tree.Tree], inside: bool) -> None:
-        """Which names stand outside of brackets."""
-        stack = [(node, inside) for node in nodes]
-        while stack:
-            node, inside = stack.pop()
-            match node:
-                case tree.Name(name=name) if not name.startswith(tree.OPEN):
-                    self.words[name] = None
-                    if not inside:
-                        self._arrays.add(name)
-                case tree.Subscript(base=base, items=items):
-                    stack.append((base, False) if not _is_delta(base) else (base, True))
-                    stack += [(item, True) for item in items]
-                case tree.Over(letters=letters, body=body):
-                    stack += [(letter, True) for letter in letters]
-                    stack.append((body, False))
-                case tree.Apply() | tree.Attribute():
-                    stack += [(part, False) for part in tree.children(node)]
-                case _:
-                    stack += [(part, inside) for part in tree.children(node)]
-
     # -- then: what each line means
 
     def finish(self) -> None:
         """Read the statements that were added."""
-        check_given(self.given, [*self.words])
-        for name, given in self.given.items():
-            shape, source = given_shape(name, given)
-            _, properties = given_properties(given)
-            _is_square(name, shape, properties, None)
-            if properties:
-                own = self.properties.get(name, ())
-                self.properties[name] = tuple(dict.fromkeys([*own, *properties]))
-            if name in self._declared:
-                old, place, span = self._declared[name]
-                if len(old) != len(shape) or any(_clash(a, b) for a, b in zip(old, shape, strict=True)):
-                    raise ShapeFault(
-                        f"{name} is {in_words(old)}, {place}, and {in_words(shape)}, {source}",
-                        span,
-                        "keep one of them",
-                    )
-            else:
-                self._declared[name] = shape, source, None
-                for size in shape:
-                    for one in names(size):
-                        self._sizes.setdefault(str(one), "in shapes=")
-                        self.words[one] = None
+        self._read_given()
         for statement in self._pending:
             for name in {_target_name(target) for target in statement.targets} & self.properties.keys():
                 raise Unsupported(
@@ -163,10 +63,7 @@ class Statements:
                     "declare this of inputs: what follows for the rest is found",
                 )
         assigned = {_target_name(target) for s in self._pending for target in s.targets}
-        for name in self._sizes:
-            if name in self._declared or name in assigned:
-                span = next((e[2] for n, e in self._declared.items() if name in map(str, e[0])), None)
-                raise NameFault(f"{name} is both a size and an array", span, "give one of them another name")
+        self._no_size_is_an_array(assigned)
         for statement in self._pending:
             self._functions(statement.value, assigned)
         for statement in self._pending:
@@ -324,134 +221,6 @@ class Statements:
 
     def _other_name(self, name: str) -> str:
         return next(n for n in (f"{name}{k}" for k in range(1, 1000)) if n not in self.words)
-
-    def _variable(self, name: tree.Name) -> Variable:
-        variable = Variable(str(name.name), name.span)
-        declared = self._declared.get(name.name)
-        if declared is not None:
-            variable.declared, variable.source = declared[0], declared[1]
-        return variable
-
-    def _may_be_letter(self, name: str) -> bool:
-        if name in self._sizes:
-            return name in self._items
-        return name not in self._arrays and name not in self._declared
-
-    # -- what names mean, for the reader
-
-    def value(self, name: tree.Name, indexed: bool) -> Node:
-        if name.name.startswith(tree.OPEN):
-            self.open_sizes.append(SizeName(name.span, name.name))
-            return self.open_sizes[-1]
-        for scope in reversed(self._scope):
-            if name.name in scope:
-                raise Unsupported(
-                    f"{name.name} is an index, and its number has no meaning outside of brackets",
-                    name.span,
-                    f"pass an array that holds the numbers: k[{name.name}]",
-                )
-        variable = self.current.get(name.name)
-        if variable is None:
-            if name.name in self._sizes:
-                return SizeName(name.span, str(name.name))
-            row = load_table().get(name.name)
-            if isinstance(row, NamedNumber) and name.name not in self._declared:
-                if isnan(row.value):  # no letter of algebra: nan - nan is not 0
-                    return Number(name.span, row.value)
-                return Named(name.span, row.name)
-            free = name.name in self._declared or is_array_too(name.name)
-            if row is not None and not free:
-                raise NameFault(
-                    f"{name.name} is a function, and stands here without a call",
-                    name.span,
-                    f"call it, {name.name}(...), or declare it as an array: {name.name}: (n,)",
-                )
-            variable = self._variable(name)
-            variable.rank = 0
-            self.inputs[variable.name] = self.current[variable.name] = variable
-        elif variable.line is not None and isinstance(variable.line.value, AxisSize | SizeName):
-            return variable.line.value
-        node = Reference(name.span, variable)
-        if indexed:
-            if variable.line is None and variable.declared is None and variable.exact is None:
-                variable.exact, variable.exact_span = 0, name.span
-            self.scalar(node)
-        return node
-
-    def letter(self, name: tree.Name) -> Index | None:
-        for scope in reversed(self._scope):
-            if name.name in scope:
-                return scope[name.name]
-        if name.name == ELLIPSIS:
-            return None
-        if name.name == "delta":
-            return None if name.name in self._arrays or name.name in self._declared else Index("delta")
-        if not self._may_be_letter(name.name):
-            return None
-        index = Index(str(name.name), name.span, typed=True)
-        self._scope[0][name.name] = index
-        self._line.indices.append(index)
-        return index
-
-    def kronecker(self, name: tree.Name, count: int) -> bool:
-        declared = self._declared.get(name.name)
-        if declared is not None:  # an array may be called so as well: they differ in the number of axes
-            return count == 2 and len(declared[0]) != 2
-        return name.name not in self._arrays
-
-    def size(self, name: str) -> AnySize | None:
-        return symbol(name) if name in self._sizes else None
-
-    def over(self, letters: Iterable[tree.Name]) -> tuple[Index, ...]:
-        own = {}
-        for name in letters:
-            if not self._may_be_letter(name.name):
-                raise IndexFault(
-                    f"{name.name} is an array of the program, and an index here",
-                    name.span,
-                    "use another letter",
-                )
-            own[name.name] = Index(str(name.name), name.span, typed=True)
-        self._scope.append(own)
-        self._line.indices += own.values()
-        return tuple(own.values())
-
-    def fresh(self) -> Index:
-        index = Index("")
-        self._line.indices.append(index)
-        return index
-
-    def leave(self, letters: Iterable[tree.Name]) -> None:
-        self._scope.pop()
-
-    def keep(self, node: Access | Delta) -> None:
-        self._line.accesses.append(node)
-        if isinstance(node, Access) and isinstance(node.base, Reference):
-            variable = node.base.variable
-            if variable.line is None and variable.declared is None and variable.exact is None:
-                variable.exact, variable.exact_span = len(node.items), node.span
-
-    def scalar(self, node: Node) -> None:
-        self._line.scalars.append(node)
-
-
-def _is_square(name: str, shape: tuple[AnySize, ...], properties: tuple[str, ...], span: Span | None) -> None:
-    """What has a property has two last axes of one size."""
-    if properties and (len(shape) < 2 or shape[-1] != shape[-2]):
-        raise ShapeFault(
-            f"{name} is declared {properties[0]} and not square",
-            span,
-            f"write {name}: (n, n) {properties[0]}",
-        )
-
-
-def _clash(declared: AnySize, given: AnySize) -> bool:
-    """Whether a size cannot be both; a number given for a declared name is one of its values."""
-    return declared != given and isinstance(given, int) <= isinstance(declared, int)
-
-
-def _is_delta(base: tree.Tree) -> bool:
-    return isinstance(base, tree.Name) and base.name == "delta"
 
 
 def _target_name(target: tree.Name | tree.Subscript) -> str:

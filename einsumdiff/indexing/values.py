@@ -35,7 +35,7 @@ from einsumdiff.indexing.expression import (
     Sum,
     walk,
 )
-from einsumdiff.indexing.resolve import ELLIPSIS
+from einsumdiff.indexing.names import ELLIPSIS
 from einsumdiff.indexing.scalars import add, divide, elementwise, power
 from einsumdiff.language.rows import Definition as DefinitionRow
 from einsumdiff.language.rows import Operation, option

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from einsumdiff import plan
+from einsumdiff.cumulative import triangle
 from einsumdiff.language.table import Function, load_table
 from einsumdiff.lower.terms import Terms, plain
 from einsumdiff.nodes import (
@@ -20,7 +21,7 @@ from einsumdiff.nodes import (
     Sum,
 )
 from einsumdiff.plan import Expr
-from einsumdiff.products import Products, triangle
+from einsumdiff.products import Products
 from einsumdiff.sizes import AnySize
 
 MOST_INLINE = 9

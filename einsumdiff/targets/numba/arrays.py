@@ -10,7 +10,7 @@ from einsumdiff.errors import Unsupported
 from einsumdiff.nodes import Label
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import AnySize
-from einsumdiff.targets.numba.entries import repeatable
+from einsumdiff.targets.numba.effort import repeatable
 from einsumdiff.targets.numba.nests import SERIAL, Maker, Nests
 from einsumdiff.targets.numba.scalars import PRODUCT, WITHOUT_JIT, Text
 

@@ -13,35 +13,19 @@ from fractions import Fraction
 from einsumdiff import plan
 from einsumdiff.errors import Unsupported
 from einsumdiff.language.table import Function, NamedNumber, load_table
-from einsumdiff.nodes import Form, Label, Number
+from einsumdiff.nodes import Label, Number
 from einsumdiff.plan import Expr
-from einsumdiff.sizes import AnySize, Size, names
-from einsumdiff.targets.numba.scalars import (
-    ATOM,
-    CHEAP,
-    POWER,
-    PRODUCT,
-    SUM,
-    TEST,
-    WITHOUT_JIT,
-    Spelling,
-    Text,
-)
-
-Block = list["str | Block"]
-"""Lines, and after the header of a loop or a condition the block inside of it."""
-
-LETTERS = "ijklmnopqrstuvwxyz"
+from einsumdiff.sizes import AnySize, Size
+from einsumdiff.targets.numba.blocks import Block, Blocks
+from einsumdiff.targets.numba.effort import repeatable
+from einsumdiff.targets.numba.scalars import ATOM, POWER, PRODUCT, SUM, TEST, WITHOUT_JIT, Text
 
 START = {"sum": "{kind}(0)", "prod": "{kind}(1)", "max": "-{kind}(np.inf)", "min": "{kind}(np.inf)"}
 """What a reduction starts from."""
 
-MOST_REPEATED = 3
-"""So many cheap operations are computed again rather than kept in an array."""
 
-
-class Entries(Spelling):
-    """Writes entries into the innermost of the open blocks.
+class Entries(Blocks):
+    """Writes entries, and what has to be computed before them.
 
     Parameters
     ----------
@@ -50,122 +34,14 @@ class Entries(Spelling):
     """
 
     def __init__(self, taken: set[str], indices: frozenset[str]) -> None:
-        self.taken = set(taken)
-        self.last: dict[str, int] = {}  # the number of the last name for each hint
-        super().__init__(self.fresh("kind", "kind"))
+        super().__init__(taken)
         self.indices = indices
-        self.sizes: set[str] = set()
-        self.counters: set[str] = set()  # the names of the loops of the plan, which stand in sizes
-        self.blocks: list[Block] = [[]]
-        self.at: dict[Label, str] = {}  # the place along each label
-        self.level: dict[Label, int] = {}  # the block in which that is known
-        self.floor = self.loop = 0  # the blocks of the statement, and of the innermost loop
         self.numbers: set[str] = set()  # variables that are no arrays
         self.booleans: set[str] = set()
         self.current: dict[str, tuple[tuple[Label, ...], Text]] = {}  # entries known in these loops
         self.emptied: dict[AnySize, str] = {}  # what must not be empty, and for which reduction
 
-    # -- blocks -----------------------------------------------------------------------------------------
-
-    def fresh(self, hint: str, first: str = "") -> str:
-        """A name that is not in use: the hint and a number."""
-        k, name = self.last.get(hint, 0) + 1, first
-        while not name or name in self.taken:
-            name, k = f"{hint}{k}", k + 1
-        self.last[hint] = k - 1
-        self.taken.add(name)
-        return name
-
-    def line(self, text: str) -> None:
-        self.blocks[-1].append(text)
-
-    @contextmanager
-    def inside(self, header: str) -> Iterator[None]:
-        """A block below a header; what is computed before it goes before the header."""
-        block: Block = []
-        self.blocks.append(block)
-        yield
-        self.blocks.pop()
-        self.blocks[-1] += [header, block or ["pass"]]
-
-    @contextmanager
-    def looping(self, label: Label, header: str = "for {} in range({}):") -> Iterator[str]:
-        """A loop over a label."""
-        counter = self.letter(label)
-        outer, self.loop = self.loop, len(self.blocks)
-        with (
-            self.bound(label, counter, len(self.blocks)),
-            self.inside(header.format(counter, self.size(label.size))),
-        ):
-            yield counter
-        self.loop = outer
-
-    @contextmanager
-    def bound(self, label: Label, place: str, level: int) -> Iterator[None]:
-        """A label at a place that is known in a block; a sum may bind the label of a loop around it."""
-        before = self.at.get(label), self.level.get(label)
-        self.at[label], self.level[label] = place, level
-        yield
-        if before[0] is not None and before[1] is not None:
-            self.at[label], self.level[label] = before[0], before[1]
-        else:
-            del self.at[label], self.level[label]
-
-    def letter(self, label: Label) -> str:
-        """A name for the place along a label, the user's letter where it is free."""
-        busy = self.taken | set(self.at.values())
-        own = label.name if label.name and len(label.name) == 1 and label.name.isascii() else None
-        free = (one for one in LETTERS if one not in busy)
-        found = own if own is not None and own not in busy else next(free, None)
-        return found if found is not None else self.fresh("i")
-
-    @contextmanager
-    def outside(self, depth: int) -> Iterator[None]:
-        """The block at that depth, while those inside of it are being written."""
-        blocks, loop = self.blocks, self.loop
-        self.blocks, self.loop = blocks[: depth + 1], depth
-        yield
-        self.blocks, self.loop = blocks, loop
-
-    def named(self, text: Text, hint: str = "s") -> Text:
-        """The value in a variable, unless it is one or a number already."""
-        if text.level == ATOM and (text.text in self.taken or text.text.startswith(f"{self.kind}(")):
-            return text
-        name = self.fresh(hint)
-        self.line(f"{name} = {text.text}")
-        return Text(name)
-
-    # -- sizes and places -------------------------------------------------------------------------------
-
-    def size(self, size: AnySize, level: int = TEST) -> str:
-        if isinstance(size, int):
-            return f"({size})" if size < 0 and level < PRODUCT else str(size)
-        self.sizes.update(name for name in names(size) if name not in self.counters)
-        plain = len(size.terms) == 1 and str(size).isidentifier()
-        own = ATOM if plain else PRODUCT if len(size.terms) == 1 and "//" not in str(size) else SUM
-        return f"({size})" if own > level else str(size)
-
-    def place(self, form: Form) -> Text:
-        """The value of a form."""
-        text = ""
-        for label, c in form.coefficients:
-            at = self.at[label]
-            if c == 1 or c == -1:
-                part = at
-            elif isinstance(c, int):
-                part = f"{abs(c)}*{at}"
-            else:
-                part = f"{self.size(c, ATOM)}*{at}"
-            minus = isinstance(c, int) and c < 0
-            text += f" {'-' if minus else '+'} {part}" if text else f"{'-' if minus else ''}{part}"
-        constant = form.constant
-        if not text:
-            return Text(self.size(constant), SUM if isinstance(constant, Size) or constant < 0 else ATOM)
-        if isinstance(constant, Size):
-            text += f" + {self.size(constant, PRODUCT)}"
-        elif constant:
-            text += f" {'-' if constant < 0 else '+'} {abs(constant)}"
-        return Text(text, ATOM if form.label is not None else SUM)
+    # -- places ------------------------------------------------------------------------------------------
 
     def indexed(self, name: str, places: list[str]) -> Text:
         if not places:
@@ -388,49 +264,3 @@ class Entries(Spelling):
         one = self.named(value).text
         sign = ">" if op == "max" else "<"
         self.blocks[-1] += [f"if {one} {sign} {name} or {one} != {one}:", [f"{name} = {one}"]]
-
-
-def _own(value: Expr) -> float:
-    """About how many multiplications the outermost operation takes."""
-    match value:
-        case plan.Load() | plan.Literal() | plan.Named():
-            return 0
-        case plan.View():
-            return 0 if value.proved else 1
-        case plan.Add(terms, _):
-            return max(1, len(terms) - 1)
-        case plan.Apply(name):
-            return 1 if name in CHEAP else 10
-        case plan.Power(_, power, _):
-            return 1 if isinstance(power, int) or power == Fraction(1, 2) else 10
-        case plan.Fold() | plan.Contract():
-            return 100
-        case _:
-            return 1
-
-
-def repeatable(value: Expr, most: int = MOST_REPEATED) -> bool:
-    """Is it cheaper to compute an entry again than to keep it? It takes so many multiplications at most."""
-    left: float = most
-    stack = [value]
-    while stack and left >= 0:
-        one = stack.pop()
-        left -= _own(one)
-        stack += plan.parts(one)
-    return left >= 0
-
-
-def work(value: Expr) -> AnySize:
-    """About how many multiplications all entries take, as a polynomial of sizes."""
-    total: AnySize = 0
-    stack = [value]
-    while stack:
-        one = stack.pop()
-        stack += plan.parts(one)
-        labels = dict.fromkeys(n for part in (one, *plan.parts(one)) for n in part.axes)
-        often: AnySize = 1
-        for label in labels:
-            often = often * label.size
-        own = _own(one)
-        total = total + often * int(1 if own == 100 else own)
-    return total

@@ -8,7 +8,7 @@ from typing import assert_never
 from einsumdiff import plan
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.targets.numba.arrays import Arrays
-from einsumdiff.targets.numba.entries import Block
+from einsumdiff.targets.numba.blocks import Block
 
 
 class Loops(Arrays):

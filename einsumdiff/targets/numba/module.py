@@ -15,7 +15,7 @@ from einsumdiff.forms.options import JIT
 from einsumdiff.nodes import Input
 from einsumdiff.plan import Expr, Plan
 from einsumdiff.sizes import AnySize, names
-from einsumdiff.targets.numba.entries import Block
+from einsumdiff.targets.numba.blocks import Block
 from einsumdiff.targets.numba.loops import Loops
 from einsumdiff.targets.numba.scalars import HELPERS as FUNCTIONS
 

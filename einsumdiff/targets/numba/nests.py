@@ -14,7 +14,8 @@ from einsumdiff import plan
 from einsumdiff.nodes import Label
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import AnySize
-from einsumdiff.targets.numba.entries import Entries, repeatable, work
+from einsumdiff.targets.numba.effort import repeatable, work
+from einsumdiff.targets.numba.entries import Entries
 
 Maker = Callable[[str, Expr], None]
 

@@ -1,9 +1,4 @@
-"""Programs in index form, and the algebra that builds them.
-
-`Value` is an expression under construction: a sum of products over labelled axes. `Builder` combines
-values and turns them into definitions where sharing or non-linearity asks for one: what stands inside a
-function, a reduction, a power or a product of sums. Definitions with equal bodies are one.
-"""
+"""The algebra of values, and the definitions that it makes: those with equal bodies are one."""
 
 from __future__ import annotations
 
@@ -24,9 +19,7 @@ from einsumdiff.nodes import (
     Entry,
     Extent,
     Factor,
-    Form,
     Guard,
-    Input,
     Label,
     Mask,
     Number,
@@ -43,115 +36,13 @@ from einsumdiff.nodes import (
     product,
     substitute_factor,
 )
+from einsumdiff.program.values import Value, at, broadcast, number, of_product
 from einsumdiff.sizes import AnySize
 from einsumdiff.solve import solve
 
 MOST_TERMS = 64
 """A sum of more terms becomes a definition where it is multiplied by a number or is an operand: in
 `a + 2*(b + 2*(...))` all of the terms would be multiplied at each level."""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """`sum(products)` as an array over `axes`, in that order.
-
-    The products' free labels are among the axes, or are *open*: letters of indexed notation that the
-    caller will bind later. An axis that no product bears repeats the value. An axis of size 1 is a
-    label of size 1 that no product bears: entries access such an axis at the constant 0.
-    """
-
-    axes: tuple[Label, ...]
-    products: tuple[Product, ...]
-
-    @property
-    def shape(self) -> tuple[AnySize, ...]:
-        return tuple(label.size for label in self.axes)
-
-    @property
-    def number(self) -> Number | None:
-        """The number that the value is, if it is a rank 0 constant."""
-        if self.axes or len(self.products) > 1:
-            return None
-        if not self.products:
-            return 0
-        only = self.products[0]
-        return None if only.factors else only.coefficient
-
-    def substitute(self, values: Mapping[Label, Form]) -> tuple[Product, ...]:
-        """The products with free labels (axes or open ones) replaced."""
-        return tuple(p.substitute(values) for p in self.products)
-
-    def relabel(self, axes: Sequence[Label]) -> Value:
-        """The same array with other labels for its axes, of the same sizes."""
-        if tuple(axes) == self.axes:
-            return self
-        values = {old: bare(new) for old, new in zip(self.axes, axes, strict=True) if old is not new}
-        return Value(tuple(axes), self.substitute(values))
-
-    def transpose(self, order: Sequence[int]) -> Value:
-        return Value(tuple(self.axes[k] for k in order), self.products)
-
-    def open(self) -> tuple[Label, ...]:
-        """Free labels of the products that are no axes, in order of appearance."""
-        return tuple(
-            dict.fromkeys(label for p in self.products for label in p.free if label not in self.axes)
-        )
-
-
-def number(value: Number) -> Value:
-    """A constant of rank 0."""
-    return Value((), (Product(value),) if value != 0 or isinstance(value, float) else ())
-
-
-def extent(size: AnySize, power: int | Fraction = 1) -> Value:
-    """A size as a number of rank 0."""
-    return Value((), (product(1, [Extent(size, power)]),))
-
-
-def indicator(form: Form, op: str) -> Value:
-    """`[form op 0]` with its labels open; with `==` this is Kronecker's delta."""
-    return of_product(product(1, [Guard(form, op)]))
-
-
-def of_product(one: Product, axes: Sequence[Label] = ()) -> Value:
-    return Value(tuple(axes), () if one.coefficient == 0 and not one.factors else (one,))
-
-
-def at(array: Array, forms: Sequence[Form]) -> Value:
-    """`array[forms]`, rank 0, the forms' labels open."""
-    return Value((), (Product(1, (Entry(array, tuple(forms)),)),))
-
-
-def read(array: Array) -> Value:
-    """The whole array, its axes labelled afresh."""
-    axes = tuple(Label(size) for size in array.shape)
-    forms = tuple(constant_form(0) if label.size == 1 else bare(label) for label in axes)
-    return Value(axes, (Product(1, (Entry(array, forms),)),))
-
-
-def broadcast(values: Sequence[Value]) -> tuple[tuple[Label, ...], list[tuple[Product, ...]]]:
-    """NumPy's broadcasting: common axes and the products of every value in them.
-
-    Axes are aligned from the last; an axis of size 1 meets one of any size. The sizes must fit.
-    """
-    if len(values) == 1:
-        return values[0].axes, [values[0].products]
-    rank = max(len(value.axes) for value in values)
-    axes: list[Label] = []
-    for k in range(-rank, 0):
-        candidates = [value.axes[k] for value in values if len(value.axes) >= -k]
-        axes.append(next((label for label in candidates if label.size != 1), candidates[0]))
-    aligned = []
-    for value in values:
-        own = axes[rank - len(value.axes) :]
-        renamed = {}
-        for old, new in zip(value.axes, own, strict=True):
-            assert old.size in (1, new.size), f"sizes {old.size} and {new.size} do not fit"
-            if old is not new and old.size != 1:
-                renamed[old] = bare(new)
-        aligned.append(value.substitute(renamed) if renamed else value.products)
-    return tuple(axes), aligned
-
 
 Rewrite = Callable[["Builder", Body], "Value | None"]
 
@@ -458,44 +349,3 @@ def _lone(one: Product) -> Entry | None:
         return None
     only = one.factors[0]
     return only if isinstance(only, Entry) and only.power == 1 else None
-
-
-def live(arrays: Iterable[Array]) -> tuple[Definition, ...]:
-    """The definitions that the arrays need, each after those that it reads."""
-    done: dict[Definition, None] = {}
-    for root in arrays:
-        stack = [root] if isinstance(root, Definition) and root not in done else []
-        while stack:
-            one = stack[-1]
-            if one in done:
-                stack.pop()
-                continue
-            waiting = [array for array in one.reads if isinstance(array, Definition) and array not in done]
-            if waiting:
-                stack += reversed(waiting)
-                continue
-            done[stack.pop()] = None
-    return tuple(done)
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What the user wrote, in index form.
-
-    `arrays` gives what each name means at the end of the program (for wrt); `notes` says what was
-    assumed, a sentence each. `builder` goes on where the program ended. `origins` says who gave an input
-    its shape, in words.
-    """
-
-    text: str
-    inputs: tuple[Input, ...]
-    output: Definition
-    arrays: Mapping[str, Array]
-    notes: tuple[str, ...]
-    builder: Builder
-    origins: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def definitions(self) -> tuple[Definition, ...]:
-        """What the output needs, in order of evaluation; the output is the last."""
-        return live([self.output])
