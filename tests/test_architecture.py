@@ -34,7 +34,7 @@ LAYERS = """
     language.by_sympy  symmetry  pairs
     structure
     language.table  indexing.shapes  indicators  needed  prologue  subspace
-    language.matrix_functions  passes.kinds  passes.panels
+    language.matrix_functions  passes.kinds  passes.rewriter  passes.panels
     language.matrix  extension  passes.templates  cumulative
     accounts  indexing.scalars  products  indexing.ranges  indexing.calls  request
     indexing.names  indexing.results  indexing.sizing  vocabulary  indexing.declarations

@@ -23,7 +23,7 @@ def flat(statements: Sequence[plan.Statement], fresh: Callable[[], str]) -> list
     found: list[plan.Statement] = []
     for one in statements:
         match one:
-            case plan.Assign(value=value) | plan.Write(value=value, at_an_end=False):
+            case plan.Assign(value=value, at_an_end=False) | plan.Write(value=value, at_an_end=False):
                 cut = _cut(value, fresh, found)
                 found.append(one if cut is value else replace(one, value=cut))
             case plan.Buffer(body=body):

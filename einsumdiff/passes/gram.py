@@ -11,12 +11,12 @@ and multiplied of these.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from fractions import Fraction
 
 from einsumdiff import plan
 from einsumdiff.language.table import Function, NamedNumber, load_table
 from einsumdiff.nodes import Label
+from einsumdiff.passes.rewriter import Rewriter
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import Size
 
@@ -28,26 +28,18 @@ def squared(statements: Sequence[plan.Statement], fresh: Callable[[], str]) -> l
     return _Squaring(fresh).statements(statements)
 
 
-class _Squaring:
+class _Squaring(Rewriter):
     def __init__(self, fresh: Callable[[], str]) -> None:
+        super().__init__()
         self.fresh = fresh
         self.known: set[str] = set()
         """Variables that are nowhere below 0."""
-        self.before: list[plan.Statement] = []
 
-    def statements(self, old: Sequence[plan.Statement]) -> list[plan.Statement]:
-        found: list[plan.Statement] = []
-        for one in old:
-            if isinstance(one, plan.Assign) or (isinstance(one, plan.Write) and not one.at_an_end):
-                value = self.changed(one.value)
-                one = one if value is one.value else replace(one, value=value)
-            elif isinstance(one, plan.Buffer):
-                one = replace(one, body=tuple(self.statements(one.body)))
-            if isinstance(one, plan.Assign) and self.nonnegative(one.value):
-                self.known.add(one.name)
-            found += [*self.before, one]
-            self.before = []
-        return found
+    def statement(self, one: plan.Statement) -> plan.Statement:
+        one = super().statement(one)
+        if isinstance(one, plan.Assign) and self.nonnegative(one.value):
+            self.known.add(one.name)
+        return one
 
     def changed(self, value: Expr) -> Expr:
         value = plan.rebuilt(value, self.changed)

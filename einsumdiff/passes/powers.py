@@ -9,9 +9,9 @@ place at most.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from einsumdiff import plan
+from einsumdiff.passes.rewriter import Rewriter
 from einsumdiff.plan import Expr
 
 LARGEST = 32
@@ -23,22 +23,10 @@ def multiplied(statements: Sequence[plan.Statement], fresh: Callable[[], str]) -
     return _Powers(fresh).statements(statements)
 
 
-class _Powers:
+class _Powers(Rewriter):
     def __init__(self, fresh: Callable[[], str]) -> None:
+        super().__init__()
         self.fresh = fresh
-        self.before: list[plan.Statement] = []
-
-    def statements(self, old: Sequence[plan.Statement]) -> list[plan.Statement]:
-        found: list[plan.Statement] = []
-        for one in old:
-            if isinstance(one, plan.Assign) or (isinstance(one, plan.Write) and not one.at_an_end):
-                value = self.changed(one.value)
-                one = one if value is one.value else replace(one, value=value)
-            elif isinstance(one, plan.Buffer | plan.Loop):
-                one = replace(one, body=tuple(self.statements(one.body)))
-            found += [*self.before, one]
-            self.before = []
-        return found
 
     def changed(self, value: Expr) -> Expr:
         value = plan.rebuilt(value, self.changed)

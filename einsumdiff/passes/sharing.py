@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 
 from einsumdiff import plan
+from einsumdiff.passes.rewriter import Rewriter
 from einsumdiff.plan import Expr
 from einsumdiff.plan.equal import Keys
 
@@ -67,8 +68,7 @@ def worth(value: Expr) -> bool:
 
 def _values(statements: Iterable[plan.Statement]) -> Iterator[Expr]:
     for one in statements:
-        late = one.ends if isinstance(one, plan.Assign) else isinstance(one, plan.Write) and one.at_an_end
-        if isinstance(one, plan.Assign | plan.Write) and not late:
+        if isinstance(one, plan.Assign | plan.Write) and not one.at_an_end:
             yield one.value
         elif isinstance(one, plan.Buffer):
             yield from _values(one.body)
@@ -107,32 +107,21 @@ def _written(statements: Iterable[plan.Statement]) -> set[str]:
     return found
 
 
-class _Sharing:
+class _Sharing(Rewriter):
     def __init__(self, keys: Keys, often: set[int], written: set[str], fresh: Callable[[], str]) -> None:
+        super().__init__()
         self.keys, self.often, self.written, self.fresh = keys, often, written, fresh
         self.names: dict[int, tuple[str, tuple[int, ...]]] = {}
         """The variable that holds an expression, and where in it the labels of `Keys.of` are."""
-        self.before: list[plan.Statement] = []
 
-    def statements(self, old: Sequence[plan.Statement]) -> list[plan.Statement]:
-        found: list[plan.Statement] = []
-        for one in old:
-            match one:
-                case plan.Assign(name, value, axes) if not one.ends:
-                    number, order = self.keys.of(value)
-                    own = number in self.often and number not in self.names and set(axes) == set(order)
-                    if own and name not in self.written:
-                        one = replace(one, value=plan.rebuilt(value, self.changed))
-                        self.names[number] = name, tuple(axes.index(label) for label in order)
-                    else:
-                        one = replace(one, value=self.changed(value))
-                case plan.Write() if not one.at_an_end:
-                    one = replace(one, value=self.changed(one.value))
-                case plan.Buffer():
-                    one = replace(one, body=tuple(self.statements(one.body)))
-            found += [*self.before, one]
-            self.before = []
-        return found
+    def statement(self, one: plan.Statement) -> plan.Statement:
+        if isinstance(one, plan.Assign) and not one.at_an_end:
+            number, order = self.keys.of(one.value)
+            own = number in self.often and number not in self.names and set(one.axes) == set(order)
+            if own and one.name not in self.written:
+                self.names[number] = one.name, tuple(one.axes.index(label) for label in order)
+                return replace(one, value=plan.rebuilt(one.value, self.changed))
+        return super().statement(one)
 
     def changed(self, value: Expr) -> Expr:
         number, order = self.keys.of(value)

@@ -15,6 +15,7 @@ from math import isfinite
 
 from einsumdiff import plan
 from einsumdiff.nodes import Number, multiply_numbers
+from einsumdiff.passes.rewriter import Rewriter
 from einsumdiff.plan import Axes, Expr
 from einsumdiff.plan.equal import Keys
 
@@ -38,34 +39,24 @@ class _Test:
     between: tuple[tuple[int, Axes], ...]
 
 
-class _Filling:
+class _Filling(Rewriter):
     def __init__(self, fresh: Callable[[], str]) -> None:
+        super().__init__()
         self.fresh = fresh
         self.keys = Keys()
         self.compared: dict[str, plan.Apply] = {}
         """Variables that hold a comparison, in the order of its axes."""
-        self.before: list[plan.Statement] = []
 
-    def statements(self, old: Sequence[plan.Statement]) -> list[plan.Statement]:
-        found: list[plan.Statement] = []
-        for one in old:
-            match one:
-                case plan.Assign(name, value, axes):
-                    changed = plan.rebuilt(value, self.changed)
-                    changed = self.added(changed) if isinstance(changed, plan.Add) else changed
-                    if isinstance(changed, plan.Choose) and None in axes:
-                        changed = self.named(changed)
-                    one = one if changed is value else replace(one, value=changed)
-                    if isinstance(value, plan.Apply) and value.axes == axes:
-                        self.compared[name] = value
-                case plan.Write() if not one.at_an_end:
-                    changed = self.changed(one.value)
-                    one = one if changed is one.value else replace(one, value=changed)
-                case plan.Buffer():
-                    one = replace(one, body=tuple(self.statements(one.body)))
-            found += [*self.before, one]
-            self.before = []
-        return found
+    def statement(self, one: plan.Statement) -> plan.Statement:
+        if not isinstance(one, plan.Assign) or one.at_an_end:
+            return super().statement(one)
+        value = plan.rebuilt(one.value, self.changed)
+        value = self.added(value) if isinstance(value, plan.Add) else value
+        if isinstance(value, plan.Choose) and None in one.axes:
+            value = self.named(value)
+        if isinstance(one.value, plan.Apply) and one.value.axes == one.axes:
+            self.compared[one.name] = one.value
+        return one if value is one.value else replace(one, value=value)
 
     def changed(self, value: Expr) -> Expr:
         value = plan.rebuilt(value, self.changed)

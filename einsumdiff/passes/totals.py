@@ -18,6 +18,7 @@ from einsumdiff import plan
 from einsumdiff.costs import number, volume
 from einsumdiff.nodes import Label
 from einsumdiff.passes.kinds import FLOAT, Kind, Kinds
+from einsumdiff.passes.rewriter import Rewriter
 from einsumdiff.plan import Expr
 from einsumdiff.sizes import AnySize, given
 
@@ -42,32 +43,23 @@ def totalled(
     return _Totals(kinds, sizes, fresh).statements(statements)
 
 
-class _Totals:
+class _Totals(Rewriter):
     def __init__(self, kinds: Kinds, sizes: Mapping[str, int], fresh: Callable[[], str]) -> None:
+        super().__init__()
         self.kinds, self.sizes, self.fresh = kinds, sizes, fresh
         self.ones: dict[tuple[AnySize, Kind], str] = {}
-        self.before: list[plan.Statement] = []  # the statement that is rewritten
 
-    def statements(self, old: Sequence[plan.Statement]) -> list[plan.Statement]:
-        found: list[plan.Statement] = []
-        for one in old:
-            match one:
-                case plan.Assign(name, value):
-                    kind = self.kinds.of(value)
-                    one = replace(one, value=self.changed(value))
-                    self.kinds.known[name] = FLOAT if kind is not None and not kind else kind
-                case plan.Into(name, buffer, value):
-                    one = replace(one, value=self.changed(value))
-                    self.kinds.known[name] = self.kinds.known.get(buffer)
-                case plan.Zeros(name):
-                    self.kinds.known[name] = FLOAT
-                case plan.Write(value=value) if not one.at_an_end:
-                    one = replace(one, value=self.changed(value))
-                case plan.Buffer():
-                    one = replace(one, body=tuple(self.statements(one.body)))
-            found += [*self.before, one]
-            self.before = []
-        return found
+    def statement(self, one: plan.Statement) -> plan.Statement:
+        new = super().statement(one)
+        match one:
+            case plan.Assign(name, value):
+                kind = self.kinds.of(value)
+                self.kinds.known[name] = FLOAT if kind is not None and not kind else kind
+            case plan.Into(name, buffer):
+                self.kinds.known[name] = self.kinds.known.get(buffer)
+            case plan.Zeros(name):
+                self.kinds.known[name] = FLOAT
+        return new
 
     def changed(self, value: Expr) -> Expr:
         value = plan.rebuilt(value, self.changed)

@@ -30,6 +30,10 @@ class Assign:
     shown: bool = False
     ends: tuple[AnySize, ...] = ()
 
+    @property
+    def at_an_end(self) -> bool:
+        return bool(self.ends)
+
 
 @dataclass(frozen=True, slots=True)
 class Zeros:
