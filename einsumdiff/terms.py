@@ -210,6 +210,9 @@ def fold(terms: Iterable[Term], shape: Sequence[AnySize], builder: Builder, cons
     Products with one pattern add up in one definition over the labels of the core, so a sum of paths is
     never multiplied out. Outer products, larger than what they are made of, stay unmultiplied.
     """
+    terms = list(terms)
+    if len(terms) == 1 and _single(terms[0]):
+        return terms
     simple = [s for t in terms for s in simplified(t, builder)]
     folded = []
     for group in _by_pattern(collect([normalise(t, shape, builder) for t in simple])):
@@ -223,6 +226,15 @@ def fold(terms: Iterable[Term], shape: Sequence[AnySize], builder: Builder, cons
         else:
             folded += solid
     return folded
+
+
+def _single(term: Term) -> bool:
+    """Is the core one entry, or nothing but a number, in a pattern that adds nothing up?"""
+    one = term.product
+    if one.bound or len(one.factors) > 1 or one.coefficient == 0:
+        return False
+    plain = all(isinstance(f, Entry) and f.power == 1 for f in one.factors)
+    return plain and injective(term.axes)
 
 
 def _by_pattern(terms: Sequence[Term]) -> list[Sequence[Term]]:
