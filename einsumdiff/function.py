@@ -168,7 +168,8 @@ class Compiled:
             and comparisons, reading and writing at places of an index array, linear algebra, functions of
             SciPy, cumulative sums, contractions over several axes, `logsumexp`, zeros to be written into.
         check : the function checks and converts its arguments as `d(...)` does; of arrays that fit already,
-            this takes a fraction of a microsecond each.
+            this takes a fraction of a microsecond each. Without it, arrays of truth values mean what NumPy
+            makes of them.
 
         >>> import numpy as np
         >>> from einsumdiff import derive
