@@ -171,3 +171,23 @@ def test_an_eye_on_others_never_costs_more(sizes):
     d = derive(program, wrt=("A", "B", "x"))
     parts = sum(derive(program, wrt=one).cost(**sizes).flops for one in ("A", "B", "x"))
     assert d.cost(**sizes).flops <= parts
+
+
+def test_products_with_their_operands_exchanged_are_one():
+    label = Label(symbol("n"))
+    loads = [plan.Load(name, (label,)) for name in ("x", "y", "z")]
+
+    def product(k, j):
+        return plan.Multiply(plan.Apply("exp", (loads[k],), (label,)), loads[j], (label,))
+
+    def named(name, value):
+        return plan.Assign(name, value, (label,))
+
+    names = iter(["t1", "t2"])
+    x, y, z = loads
+    one = plan.Multiply(plan.Multiply(x, y, (label,)), plan.Multiply(y, z, (label,)), (label,))
+    other = plan.Multiply(plan.Multiply(z, y, (label,)), plan.Multiply(y, x, (label,)), (label,))
+    found = shared([named("a", one), named("b", other)], lambda: next(names))
+    assert isinstance(found[-1].value, plan.Load) and found[-1].value.name == "a"
+    alone = [named("a", product(0, 1)), named("b", product(1, 2))]
+    assert shared(alone, lambda: next(names)) == alone
