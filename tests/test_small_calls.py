@@ -5,7 +5,7 @@ import pytest
 from numeric import assert_close, numerical_jacobian, sample
 from small_tasks import TASKS
 
-from einsumdiff import derive
+from einsumdiff import EinsumDiffError, derive
 
 
 def lines(d, **options):
@@ -326,3 +326,16 @@ def test_products_with_a_sigmoid_have_the_slope_of_differences(n):
     s = 1 / (1 + np.exp(-x))
     for sizes in ({}, {"n": n}):
         assert_close(d.compile(sizes=sizes)(x, x), 2 * x * s * s * (1 / (1 + np.exp(x))), 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("program", "wrt"),
+    [
+        ("y = sum(softmax(_softmax))", "_softmax"),
+        ("_sigmoid = exp(x); y = sum(sigmoid(_sigmoid))", "x"),
+        ("y = exp(_DOUBLE)", "_DOUBLE"),
+    ],
+)
+def test_names_of_helpers_are_refused(program, wrt):
+    with pytest.raises(EinsumDiffError, match="is a name in generated source"):
+        derive(program, wrt=wrt).compile()

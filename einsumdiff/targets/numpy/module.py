@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from einsumdiff import plan
+from einsumdiff.errors import NameFault
 from einsumdiff.forms import runtime
 from einsumdiff.nodes import Input
 from einsumdiff.plan import Plan
@@ -28,6 +29,10 @@ class _Module(Forms):
         for one in what.statements:
             if isinstance(one, plan.Blocked):
                 taken |= {s.name for s in one.body if hasattr(s, "name")}
+        for name in sorted(taken & {*HELPERS, DOUBLE}):
+            raise NameFault(
+                f"{name} is a name in generated source", hint=f"call it something else than {name}"
+            )
         super().__init__(taken, [p for p in what.parameters if p.name not in what.indices])
         self.plan = what
         self.known = what.sizes
