@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numeric import assert_close, numerical_jacobian
 
-from einsumdiff import EinsumDiffError, contract, derive
+from einsumdiff import EinsumDiffError, contract, derive, function
 from einsumdiff.uncollected import uncollected
 
 
@@ -67,7 +67,7 @@ PROGRAMS = [network, summands, bands, pairs, lines, assigned_again, chain, chain
 
 
 def steps(program):
-    """The calls that deriving and writing the source take, of functions in Python and of others."""
+    """The calls that deriving and compiling take, of functions in Python and of others, and the source."""
     text, wrt, shapes = program
     count = 0
 
@@ -80,15 +80,17 @@ def steps(program):
     sys.setprofile(called)
     try:
         d = derive(text, wrt=wrt, shapes=shapes)
-        length = len(d.source())
+        d.compile()
     finally:
         sys.setprofile(before)
-    return count, length
+    return count, len(d.source())
 
 
+@pytest.mark.parametrize("longest", [-1, sys.maxsize], ids=["without formula", "with formula"])
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
-def test_steps_and_source_grow_with_the_program(program):
+def test_steps_and_source_grow_with_the_program(program, longest, monkeypatch):
     """Twice as many more lines take twice as many more steps; a square would take four times as many."""
+    monkeypatch.setattr(function, "LONG", longest)
     steps(program(3))  # reads the rules
     small, middle, large = (steps(program(n)) for n in (24, 48, 96))
     for what, a, b, c in zip(("steps", "characters of source"), small, middle, large, strict=True):
