@@ -71,7 +71,6 @@ class Variable:
         "array",
         "declared",
         "exact",
-        "exact_span",
         "least",
         "line",
         "name",
@@ -86,7 +85,6 @@ class Variable:
         self.declared: tuple[AnySize, ...] | None = None  # sizes that were declared or given
         self.source = ""  # who gave them, in words
         self.exact: int | None = None  # the rank that an access in indices forces
-        self.exact_span: Span | None = None
         self.least = 0  # the least rank that an operation needs
         self.rank = 0
         self.shape: tuple[AnySize, ...] = ()

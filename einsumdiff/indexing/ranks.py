@@ -142,7 +142,7 @@ class Ranks:
         variable = node.variable
         if variable.declared is not None or variable.exact is not None:
             return self.raised and variable.exact == rank
-        variable.exact, variable.exact_span = rank, node.span
+        variable.exact = rank
         node.rank, self.raised = rank, True
         return True
 

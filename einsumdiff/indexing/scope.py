@@ -81,7 +81,7 @@ class Scope(Declarations):
         node = Reference(name.span, variable)
         if indexed:
             if variable.line is None and variable.declared is None and variable.exact is None:
-                variable.exact, variable.exact_span = 0, name.span
+                variable.exact = 0
             self.scalar(node)
         return node
 
@@ -136,7 +136,7 @@ class Scope(Declarations):
         if isinstance(node, Access) and isinstance(node.base, Reference):
             variable = node.base.variable
             if variable.line is None and variable.declared is None and variable.exact is None:
-                variable.exact, variable.exact_span = len(node.items), node.span
+                variable.exact = len(node.items)
 
     def scalar(self, node: Node) -> None:
         self._line.scalars.append(node)
